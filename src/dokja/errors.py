@@ -1,0 +1,162 @@
+"""Everything that Dokja raises on purpose.
+
+    DokjaError
+    ├── InputError                what was handed in cannot be used; carries every mistake at once
+    │   ├── RulebookError         a rulebook is wrong
+    │   ├── EntryError            an entry does not fit its kind, or names what is not there
+    │   ├── ProgrammeError        a programme folder is half there or does not fit its ledger
+    │   ├── WeightsError          a weights file is damaged, hostile or of a refused format
+    │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
+    │   └── DecisionFileError     a decision file cannot be read back
+    ├── LedgerError               the ledger could not do what was asked
+    │   ├── DuplicateEntryError   an entry of that id is there already
+    │   ├── LedgerFormatError     written by a newer Dokja, or not a ledger
+    │   ├── LedgerWriteError      disk full, read-only, no permission
+    │   ├── LedgerBusyError       another writer held the ledger for too long
+    │   ├── LedgerBrokenError     verification found an edit; names the first bad entry
+    │   └── KeyFileError          a signing or witness key is missing, malformed or re-used
+    ├── NotComparableError        two models have nothing that could be compared
+    └── NotServableError          a model cannot be run by the runtime that was asked
+
+A rule that says *no* is not an error: see `decisions.rules`. Each error knows the exit code
+that the command line ends with (2 bad input, 3 found something, 4 cannot tell).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "DecisionFileError",
+    "DokjaError",
+    "DuplicateEntryError",
+    "EntryError",
+    "InputError",
+    "KeyFileError",
+    "LedgerBrokenError",
+    "LedgerBusyError",
+    "LedgerError",
+    "LedgerFormatError",
+    "LedgerWriteError",
+    "Mistake",
+    "NotComparableError",
+    "NotServableError",
+    "ProgrammeError",
+    "RulebookError",
+    "SuiteError",
+    "WeightsError",
+]
+
+UNCHANGED = "Nothing was changed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong with something handed in.
+
+    Attributes:
+        file: The file, folder or address it was read from.
+        place: Where in it: a key, a line, an entry, a tensor. Empty for the whole file.
+        read: What stands there.
+        expected: What should stand there.
+        remedy: What to do now. Empty where `expected` says it already.
+    """
+
+    file: str
+    place: str
+    read: str
+    expected: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}, {self.place}" if self.place else self.file
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"{where}: read {self.read}; expected {self.expected}.{remedy}"
+
+
+class DokjaError(Exception):
+    """Anything that Dokja raises on purpose."""
+
+    exit_code = 2
+
+
+class InputError(DokjaError):
+    """What was handed in cannot be used.
+
+    Example:
+        >>> wrong = Mistake(file="a.toml", place="parts", read="95", expected="a sum of 100")
+        >>> print(InputError([wrong]))
+        a.toml, parts: read 95; expected a sum of 100.
+        Nothing was changed.
+    """
+
+    def __init__(self, mistakes: Sequence[Mistake], *, changed: str = UNCHANGED) -> None:
+        if not mistakes:
+            message = "an InputError needs at least one mistake"
+            raise ValueError(message)
+        self.mistakes = tuple(mistakes)
+        self.changed = changed
+        super().__init__("\n".join([*(str(mistake) for mistake in self.mistakes), changed]))
+
+
+class RulebookError(InputError):
+    """A rulebook is wrong."""
+
+
+class EntryError(InputError):
+    """An entry does not fit its kind, or names what is not there."""
+
+
+class ProgrammeError(InputError):
+    """A programme folder is half there, or does not fit its ledger."""
+
+
+class WeightsError(InputError):
+    """A weights file is damaged, hostile or of a refused format."""
+
+
+class SuiteError(InputError):
+    """A benchmark's items, or a batch of ballots or sheets, is wrong."""
+
+
+class DecisionFileError(InputError):
+    """A decision file cannot be read back."""
+
+
+class LedgerError(DokjaError):
+    """The ledger could not do what was asked."""
+
+
+class DuplicateEntryError(LedgerError):
+    """An entry of that id is there already."""
+
+
+class LedgerFormatError(LedgerError):
+    """The file was written by a newer Dokja, or is not a ledger."""
+
+
+class LedgerWriteError(LedgerError):
+    """The disk is full, the folder is read-only, or permission is missing."""
+
+
+class LedgerBusyError(LedgerError):
+    """Another writer held the ledger for too long."""
+
+
+class LedgerBrokenError(LedgerError):
+    """Verification found that the ledger was edited after it was written."""
+
+    exit_code = 3
+
+
+class KeyFileError(LedgerError):
+    """A signing or witness key is missing, malformed or re-used."""
+
+
+class NotComparableError(DokjaError):
+    """Two models have nothing that could be compared."""
+
+    exit_code = 4
+
+
+class NotServableError(DokjaError):
+    """A model cannot be run by the runtime that was asked."""

@@ -1,0 +1,67 @@
+"""One value, one sequence of bytes: canonical JSON after RFC 8785.
+
+What is signed, hashed or replayed goes through here, so that two machines that hold the same
+value hold the same bytes. NaN and infinities have no canonical form and are refused.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import rfc8785
+
+__all__ = ["Json", "canonical_bytes", "parse_json"]
+
+Json: TypeAlias = (
+    "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"  # a JSON value
+)
+
+
+def canonical_bytes(value: Json) -> bytes:
+    """Return the RFC 8785 bytes of a JSON value.
+
+    Args:
+        value: Text, numbers, booleans, null, lists and string-keyed mappings of these.
+
+    Raises:
+        ValueError: It holds NaN, an infinity, an integer beyond 2**53 - 1, a key that is no
+            text, a lone surrogate, or something that JSON does not know.
+
+    Example:
+        >>> canonical_bytes({"b": 1.0, "a": "독자"}).decode()
+        '{"a":"독자","b":1}'
+    """
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # it asks for dict and list by name
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        message = f"this value has no canonical JSON form: {error}"
+        raise ValueError(message) from error
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Return the value of a JSON text, refusing what would have two readings.
+
+    Raises:
+        ValueError: It is no JSON, is not UTF-8, names one key twice in an object, or holds
+            NaN or an infinity.
+
+    Example:
+        >>> parse_json('{"a": [1, 2.5]}')
+        {'a': [1, 2.5]}
+    """
+    return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            message = f"the key {key!r} stands twice in one object"
+            raise ValueError(message)
+        found[key] = value
+    return found
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    message = f"{constant} is not a number that can be judged"
+    raise ValueError(message)
