@@ -12,9 +12,8 @@ import rfc8785
 
 __all__ = ["Json", "canonical_bytes", "parse_json"]
 
-Json: TypeAlias = (
-    "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"  # a JSON value
-)
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+"""A JSON value."""
 
 
 def canonical_bytes(value: Json) -> bytes:
@@ -32,7 +31,7 @@ def canonical_bytes(value: Json) -> bytes:
         '{"a":"독자","b":1}'
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # it asks for dict and list by name
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         message = f"this value has no canonical JSON form: {error}"
         raise ValueError(message) from error
