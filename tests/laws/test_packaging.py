@@ -1,0 +1,62 @@
+"""What is installed is what is written down: one list of needs, pinned, without addresses."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import dokja
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ["build", "run", "test", "torch-extra"]
+
+
+def needs(lines):
+    return {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in lines}
+
+
+def test_run_lock_holds_the_needs_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    written = (ROOT / "requirements/run.in").read_text().splitlines()
+
+    locked = [line for line in written if line and not line.startswith("#")]
+
+    assert needs(locked) == needs(project["dependencies"])
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_is_pinned_with_hashes_and_names_no_index(lock):
+    text = (ROOT / f"requirements/{lock}.txt").read_text()
+
+    pins = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,-]+\])?==", text, flags=re.MULTILINE)
+    bare = [line for line in text.splitlines() if re.match(r"^[a-z0-9]", line) and "==" not in line]
+
+    assert len(pins) > 0
+    assert bare == []
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
+
+
+def test_locks_agree_on_what_both_hold():
+    def pins(lock):
+        text = (ROOT / f"requirements/{lock}.txt").read_text()
+        return set(re.findall(r"^([a-z0-9._-]+)==([^ \\]+)", text, flags=re.MULTILINE))
+
+    run, test = pins("run"), pins("test")
+
+    assert {name for name, _ in run - test} == set()
+
+
+def test_core_needs_no_torch_and_no_web_framework():
+    text = (ROOT / "requirements/run.txt").read_text()
+
+    heavy = re.findall(r"^(torch|transformers|django|flask|fastapi|scipy)==", text, re.MULTILINE)
+
+    assert heavy == []
+
+
+def test_version_is_written_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == dokja.__version__
