@@ -1,0 +1,190 @@
+"""The bytes of an entry: what is hashed, kept and shown to strangers.
+
+A leaf is the RFC 8785 form of one JSON object with eight keys. Writing takes a shorter way than
+`values.canonical_bytes` where both provably give the same bytes; reading accepts the canonical
+form and nothing else, so that one entry has one sequence of bytes. Nothing here knows what an
+entry of some kind should say.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dokja.errors import LedgerFormatError
+from dokja.values import Json, canonical_bytes
+
+__all__ = [
+    "DEEPEST",
+    "LEAF_KEYS",
+    "LEAF_VERSION",
+    "compose_leaf",
+    "is_entry_id",
+    "is_time",
+    "leaf_fault",
+    "swift_bytes",
+]
+
+LEAF_VERSION = 1
+LEAF_KEYS = frozenset({"actor", "blobs", "body", "id", "kind", "seq", "time", "v"})
+
+# A body nested deeper than this is a mistake or an attack on the reader's stack.
+DEEPEST = 64
+
+_GREATEST = 2**53 - 1
+_SEGMENT = r"[a-z0-9가-힣][a-z0-9가-힣._-]{0,79}"
+_ID = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,7}}")
+_KIND = re.compile(_SEGMENT)
+_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
+)
+_BLOB = re.compile(r"sha256:[0-9a-f]{64}")
+_WRITER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+# Python and ECMAScript write a fraction alike between these; outside them one uses exponents.
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e16
+
+
+def swift_bytes(value: Json) -> bytes:
+    """Return the same bytes as `canonical_bytes`, sooner where the value is plain.
+
+    Raises:
+        ValueError: The value has no canonical form, is nested deeper than `DEEPEST`, or would
+            be read back as another value.
+
+    Example:
+        >>> swift_bytes({"b": [1, 0.5], "a": "독자"}).decode()
+        '{"a":"독자","b":[1,0.5]}'
+    """
+    if _is_plain(value, DEEPEST):
+        try:
+            return _WRITER.encode(value).encode()
+        except UnicodeEncodeError as error:
+            message = f"this value has no canonical JSON form: {error}"
+            raise ValueError(message) from error
+    written = canonical_bytes(value)
+    # A float such as 1e17 is written as an integer that has no canonical form when read back.
+    if canonical_bytes(json.loads(written)) != written:
+        message = "this value has no canonical JSON form that reads back as itself"
+        raise ValueError(message)
+    return written
+
+
+def _is_plain(value: object, deepest: int) -> bool:
+    """Tell whether Python's own JSON writer gives the RFC 8785 form of the value."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -_GREATEST <= value <= _GREATEST  # type: ignore[operator]  # kind is int
+    if kind is float:
+        size: float = abs(value)  # type: ignore[arg-type]  # kind is float
+        return _PLAIN_FROM <= size < _PLAIN_TO and not size.is_integer()
+    if not deepest:
+        message = f"this value is nested deeper than {DEEPEST} levels"
+        raise ValueError(message)
+    if kind is dict:
+        return all(
+            type(key) is str
+            and (key.isascii() or _sorts_alike(key))
+            and _is_plain(part, deepest - 1)
+            for key, part in value.items()  # type: ignore[attr-defined]  # kind is dict
+        )
+    if kind is list or kind is tuple:
+        return all(_is_plain(part, deepest - 1) for part in value)  # type: ignore[attr-defined]  # likewise
+    return False
+
+
+def _sorts_alike(key: str) -> bool:
+    """Tell whether code points and UTF-16 units order this key alike: all in the first plane."""
+    return max(key) <= "\uffff"
+
+
+def compose_leaf(
+    seq: int, *, entry_id: str, time: str, kind: str, actor: str, body: bytes, blobs: Sequence[str]
+) -> bytes:
+    """Return the leaf of an entry whose body is already in canonical form.
+
+    Example:
+        >>> compose_leaf(0, entry_id="a", time="2026-01-15T09:00:00Z", kind="k", actor="o",
+        ...              body=b"{}", blobs=()).decode()
+        '{"actor":"o","blobs":[],"body":{},"id":"a","kind":"k","seq":0,"time":"2026-01-15T09:00:00Z","v":1}'
+    """
+    say = _WRITER.encode
+    return b'{"actor":%b,"blobs":[%b],"body":%b,"id":%b,"kind":%b,"seq":%d,"time":"%b","v":%d}' % (
+        say(actor).encode(),
+        ",".join(f'"{blob}"' for blob in blobs).encode(),
+        body,
+        say(entry_id).encode(),
+        say(kind).encode(),
+        seq,
+        time.encode(),
+        LEAF_VERSION,
+    )
+
+
+def is_entry_id(text: str) -> bool:
+    """Tell whether the text can name an entry: one to eight identifiers joined by `/`.
+
+    Example:
+        >>> is_entry_id("score/가람/expert"), is_entry_id("Score 1")
+        (True, False)
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def is_time(text: str) -> bool:
+    """Tell whether the text is an RFC 3339 time in UTC, to the second, ending in `Z`."""
+    return _TIME.fullmatch(text) is not None
+
+
+def leaf_fault(leaf: bytes) -> tuple[dict[str, Any], str]:
+    """Return what a leaf says, and what is wrong with its bytes (nothing: an empty text).
+
+    The bytes must be the canonical form of an object with exactly the keys of a leaf, each of
+    its type and form. What the keys say of other entries is judged elsewhere.
+
+    Raises:
+        LedgerFormatError: The leaf names a version that this release does not know.
+    """
+    try:
+        said = json.loads(leaf)
+    except (ValueError, RecursionError) as error:
+        return {}, f"its bytes are no JSON ({error})"
+    if not isinstance(said, dict):
+        return {}, "its bytes are no JSON object"
+    version = said.get("v")
+    if type(version) is int and version > LEAF_VERSION:
+        message = (
+            f"an entry has the format version {version}; this Dokja reads up to {LEAF_VERSION}. "
+            "Read it with the Dokja that wrote it, or a newer one. Nothing was changed."
+        )
+        raise LedgerFormatError(message)
+    try:
+        canonical = swift_bytes(said)
+    except (ValueError, RecursionError) as error:
+        return said, f"its bytes are not in canonical form ({error})"
+    if canonical != leaf:
+        return said, "its bytes are not in canonical form"
+    return said, _part_fault(said)
+
+
+def _part_fault(said: Mapping[str, Any]) -> str:
+    """Return what is wrong with the keys of a leaf, or nothing."""
+    if said.keys() != LEAF_KEYS:
+        return f"its keys are {sorted(said)}, expected {sorted(LEAF_KEYS)}"
+    blobs = said["blobs"]
+    right = {
+        "v": said["v"] == LEAF_VERSION and type(said["v"]) is int,
+        "seq": type(said["seq"]) is int and said["seq"] >= 0,
+        "id": isinstance(said["id"], str) and is_entry_id(said["id"]),
+        "time": isinstance(said["time"], str) and is_time(said["time"]),
+        "kind": isinstance(said["kind"], str) and _KIND.fullmatch(said["kind"]) is not None,
+        "actor": isinstance(said["actor"], str) and bool(said["actor"]),
+        "body": isinstance(said["body"], dict),
+        "blobs": isinstance(blobs, list)
+        and all(isinstance(blob, str) and _BLOB.fullmatch(blob) for blob in blobs),
+    }
+    wrong = [key for key, good in right.items() if not good]
+    return f"its {', '.join(wrong)} cannot stand in an entry" if wrong else ""
