@@ -2,9 +2,11 @@
 
 No file, no ledger, no clock: numbers come in, frozen values go out. Chance comes from a seed that
 the rulebook names, so that every figure can be drawn again. A figure that cannot be made is
-`Missing`, never 0 and never an interval of width 0.
+`Missing`, never 0; observations that all say the same are not taken for certainty.
 """
 
+from dokja.evidence.statistics.means import clustered_mean
+from dokja.evidence.statistics.pairings import PairedStrengths, TeamStrength, Vote, bradley_terry
 from dokja.evidence.statistics.rank_sets import RankSet, RankSets, rank_sets
 from dokja.evidence.statistics.ranks import (
     Bounds,
@@ -14,19 +16,33 @@ from dokja.evidence.statistics.ranks import (
     rank_probabilities,
     set_probability,
 )
+from dokja.evidence.statistics.raters import Mark, RaterMeans, rater_mean
+from dokja.evidence.statistics.scales import to_best
+from dokja.evidence.statistics.student import student_quantile, student_share_below
 from dokja.evidence.statistics.sums import sum_of
 from dokja.evidence.statistics.totals import Total
 
 __all__ = [
     "Bounds",
+    "Mark",
+    "PairedStrengths",
     "RankProbabilities",
     "RankSet",
     "RankSets",
+    "RaterMeans",
     "SetProbability",
     "TeamRanks",
+    "TeamStrength",
     "Total",
+    "Vote",
+    "bradley_terry",
+    "clustered_mean",
     "rank_probabilities",
     "rank_sets",
+    "rater_mean",
     "set_probability",
+    "student_quantile",
+    "student_share_below",
     "sum_of",
+    "to_best",
 ]
