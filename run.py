@@ -6,6 +6,7 @@
     python3 run.py torch      run the tests that need torch (installs about 1.2 GB)
     python3 run.py check      what CI runs: format, lint, types, contracts, docs, tests, torch
     python3 run.py lock       write requirements/*.txt again
+    python3 run.py accept     write again the reference pages that follow from the code
     python3 run.py bench      print every benchmark table again
     python3 run.py clean      remove what run.py made
 
@@ -46,6 +47,7 @@ def main(words: Sequence[str]) -> int:
         "torch": torch,
         "check": check,
         "lock": lock,
+        "accept": accept,
         "bench": bench,
         "clean": clean,
     }
@@ -136,6 +138,13 @@ def lock(_: Sequence[str]) -> int:
         source, target = f"requirements/{name}.in", f"requirements/{name}.txt"
         if _run([uv, *common, *after, source, "--output-file", target]) != 0:
             raise Failed(f"{target} could not be made; the old one stands.")
+    return 0
+
+
+def accept(_: Sequence[str]) -> int:
+    """Write again the reference pages that tests compare; their diff is reviewed like code."""
+    if _run([environment("test") / "python", "docs/reference/make.py"]) != 0:
+        raise Failed("the reference pages could not be made.")
     return 0
 
 

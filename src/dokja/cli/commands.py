@@ -1,0 +1,79 @@
+"""The map of all commands, and what happens when one of them raises."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dokja import __version__
+from dokja.cli.grade import grade
+from dokja.cli.judge import judge
+from dokja.cli.ledger import ledger
+from dokja.cli.new import new
+from dokja.cli.observe import observe
+from dokja.cli.printing import say
+from dokja.cli.rules import rules
+from dokja.errors import DokjaError
+
+__all__ = ["dokja", "main"]
+
+
+class _Map(click.Group):
+    """A group that lists its commands in the order of the work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Map,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "Exit codes: 0 done and nothing against it; 2 bad input or usage; 3 found something "
+        "(a failed gate, a difference, a broken ledger); 4 cannot tell."
+    ),
+)
+@click.version_option(__version__, prog_name="dokja")
+def dokja() -> None:
+    """Judge a sovereign-AI foundation-model programme on evidence.
+
+    \b
+    The way of a stage, from left to right:
+      new → rules → ledger append → observe → judge → judge --check
+    A rulebook says what counts, the ledger holds what was seen, and a decision
+    follows from the two and from nothing else, so that anyone can replay it.
+
+    \b
+    Try it on the sample that comes with the repository:
+      dokja new build/sample --from sample/programme
+      dokja observe build/sample --stage final
+      dokja judge build/sample --stage final
+    """
+
+
+for command in (new, rules, observe, judge, grade, ledger):
+    dokja.add_command(command)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run a command line and exit with its code."""
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str] | None = None) -> int:
+    """Run a command line; return its exit code, having told what went wrong."""
+    try:
+        code: Any = dokja.main(args=words, prog_name="dokja", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as mistake:
+        mistake.show()
+        return mistake.exit_code
+    except click.Abort:
+        say("Stopped. What was acknowledged is in the ledger; nothing else was changed.", error=True)
+        return 130
+    except DokjaError as error:
+        say(str(error), error=True)
+        return error.exit_code
+    return code if isinstance(code, int) else 0
