@@ -70,7 +70,7 @@ def test_every_kind_of_fact_is_there(drafts):
         "team": 7,
         "model": 6,
         "applications": 3,
-        "score": 8,
+        "score": 9,
         "aggregate": 7,
         "published-order": 1,
         "claim": 1,
@@ -108,6 +108,7 @@ def test_scores_are_those_that_were_published_and_no_others(bodies):
         ("lg", "benchmark"): "33.6",
         ("lg", "expert"): "31.6",
         ("lg", "user"): "25.0",
+        ("lg", "total"): "90.2",
         ("skt", "benchmark-nia"): "9.2",
         ("upstage", "benchmark-individual"): "10.0",
     }
@@ -130,7 +131,7 @@ def test_lg_scores_add_up_to_the_published_total(bodies):
     )
 
     assert nia + common + own == benchmark == Decimal("33.6")
-    assert benchmark + expert + user == Decimal("90.2")
+    assert benchmark + expert + user == score(bodies, "score/lg/total") == Decimal("90.2")
 
 
 def test_means_add_up_to_the_published_mean_total(bodies):
