@@ -11,12 +11,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from dokja.errors import EntryError, LedgerBrokenError, Mistake
-from dokja.evidence.ledger.leaves import compose_leaf, is_entry_id, leaf_fault, swift_bytes
+from dokja.errors import EntryError, LedgerBrokenError, LedgerFormatError, Mistake
+from dokja.evidence.ledger.leaves import (
+    compose_leaf,
+    is_entry_id,
+    is_newer,
+    leaf_fault,
+    swift_bytes,
+)
 from dokja.evidence.ledger.trees import leaf_hash
 from dokja.values import Digest, Json, is_identifier, normal_form
 
-__all__ = ["Checker", "Draft", "Entry", "PreparedDraft", "prepare", "read_entry", "written_time"]
+__all__ = [
+    "Checker",
+    "Draft",
+    "Entry",
+    "PreparedDraft",
+    "as_entry",
+    "prepare",
+    "read_entry",
+    "written_time",
+]
 
 # Judges a body by its kind: (kind, body, place=…) → every mistake.
 Checker: TypeAlias = Callable[..., tuple[Mistake, ...]]
@@ -220,6 +235,9 @@ def read_entry(leaf: bytes, *, place: str) -> Entry:
         LedgerFormatError: They were written by a newer release.
     """
     said, fault = leaf_fault(leaf)
+    if is_newer(said):
+        message = f"{place}: {fault}. Use the Dokja that wrote it, or a newer one."
+        raise LedgerFormatError(message)
     if fault:
         message = (
             f"{place}: {fault}. It was edited after it was written. Nothing was changed; "

@@ -92,6 +92,9 @@ class VerifierKey:
         name, written_id, sort, raw = _parts(text, what="public key")
         key = cls(name, raw, sort)
         _refuse_other_id(key, written_id, what="public key")
+        if str(key) != text.strip():
+            message = f"public key of {name}: written otherwise than {key}"
+            raise KeyFileError(message)
         return key
 
     def verifies(self, signature: bytes, message: bytes) -> bool:

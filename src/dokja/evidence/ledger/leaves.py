@@ -8,10 +8,9 @@ entry of some kind should say.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dokja.errors import LedgerFormatError
 from dokja.values import Json, canonical_bytes
 
 __all__ = [
@@ -20,7 +19,7 @@ __all__ = [
     "LEAF_VERSION",
     "compose_leaf",
     "is_entry_id",
-    "is_time",
+    "is_newer",
     "leaf_fault",
     "swift_bytes",
 ]
@@ -134,19 +133,11 @@ def is_entry_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def is_time(text: str) -> bool:
-    """Tell whether the text is an RFC 3339 time in UTC, to the second, ending in `Z`."""
-    return _TIME.fullmatch(text) is not None
-
-
 def leaf_fault(leaf: bytes) -> tuple[dict[str, Any], str]:
     """Return what a leaf says, and what is wrong with its bytes (nothing: an empty text).
 
     The bytes must be the canonical form of an object with exactly the keys of a leaf, each of
     its type and form. What the keys say of other entries is judged elsewhere.
-
-    Raises:
-        LedgerFormatError: The leaf names a version that this release does not know.
     """
     try:
         said = json.loads(leaf)
@@ -154,37 +145,42 @@ def leaf_fault(leaf: bytes) -> tuple[dict[str, Any], str]:
         return {}, f"its bytes are no JSON ({error})"
     if not isinstance(said, dict):
         return {}, "its bytes are no JSON object"
-    version = said.get("v")
-    if type(version) is int and version > LEAF_VERSION:
-        message = (
-            f"an entry has the format version {version}; this Dokja reads up to {LEAF_VERSION}. "
-            "Read it with the Dokja that wrote it, or a newer one. Nothing was changed."
-        )
-        raise LedgerFormatError(message)
+    return said, _form_fault(said, leaf=leaf)
+
+
+def _form_fault(said: Mapping[str, Any], *, leaf: bytes) -> str:
     try:
         canonical = swift_bytes(said)
     except (ValueError, RecursionError) as error:
-        return said, f"its bytes are not in canonical form ({error})"
+        return f"its bytes are not in canonical form ({error})"
     if canonical != leaf:
-        return said, "its bytes are not in canonical form"
-    return said, _part_fault(said)
-
-
-def _part_fault(said: Mapping[str, Any]) -> str:
-    """Return what is wrong with the keys of a leaf, or nothing."""
+        return "its bytes are not in canonical form"
+    if is_newer(said):
+        return f"it has the format version {said['v']}; this Dokja reads up to {LEAF_VERSION}"
     if said.keys() != LEAF_KEYS:
         return f"its keys are {sorted(said)}, expected {sorted(LEAF_KEYS)}"
-    blobs = said["blobs"]
-    right = {
-        "v": said["v"] == LEAF_VERSION and type(said["v"]) is int,
-        "seq": type(said["seq"]) is int and said["seq"] >= 0,
-        "id": isinstance(said["id"], str) and is_entry_id(said["id"]),
-        "time": isinstance(said["time"], str) and is_time(said["time"]),
-        "kind": isinstance(said["kind"], str) and _KIND.fullmatch(said["kind"]) is not None,
-        "actor": isinstance(said["actor"], str) and bool(said["actor"]),
-        "body": isinstance(said["body"], dict),
-        "blobs": isinstance(blobs, list)
-        and all(isinstance(blob, str) and _BLOB.fullmatch(blob) for blob in blobs),
-    }
-    wrong = [key for key, good in right.items() if not good]
+    wrong = [key for key, fits in _FITTING.items() if not fits(said[key])]
     return f"its {', '.join(wrong)} cannot stand in an entry" if wrong else ""
+
+
+def is_newer(said: Mapping[str, Any]) -> bool:
+    """Tell whether a leaf names a version that this release does not know."""
+    version = said.get("v")
+    return type(version) is int and version > LEAF_VERSION
+
+
+def _fits_pattern(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    match = pattern.fullmatch
+    return lambda text: isinstance(text, str) and match(text) is not None
+
+
+_FITTING: Mapping[str, Callable[[Any], bool]] = {
+    "v": lambda number: number == LEAF_VERSION and type(number) is int,
+    "seq": lambda number: type(number) is int and number >= 0,
+    "id": _fits_pattern(_ID),
+    "time": _fits_pattern(_TIME),
+    "kind": _fits_pattern(_KIND),
+    "actor": lambda text: isinstance(text, str) and bool(text),
+    "body": lambda body: isinstance(body, dict),
+    "blobs": lambda blobs: isinstance(blobs, list) and all(map(_fits_pattern(_BLOB), blobs)),
+}

@@ -5,28 +5,39 @@ how bytes are kept is for `storage`, whether an edit was made is for `verificati
 clock: whoever appends says when.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-from dokja.errors import DuplicateEntryError, EntryError, LedgerBrokenError, LedgerError, Mistake
-from dokja.evidence.ledger import trees
+from dokja.errors import LedgerBrokenError, LedgerError
+from dokja.evidence.ledger.admission import refuse_references, refuse_taken_ids
 from dokja.evidence.ledger.corrections import CORRECTION, CurrentEntry, in_force
-from dokja.evidence.ledger.entries import (
-    Checker,
-    Draft,
-    Entry,
-    PreparedDraft,
-    prepare,
-    read_entry,
-    written_time,
-)
+from dokja.evidence.ledger.entries import Checker, Draft, Entry, prepare, written_time
+from dokja.evidence.ledger.exports import WitnessNote, export_lines
+from dokja.evidence.ledger.keys import SigningKey, VerifierKey
 from dokja.evidence.ledger.kinds import check_body
-from dokja.evidence.ledger.references import reference_fault, referred
+from dokja.evidence.ledger.notes import sign_checkpoint
 from dokja.evidence.ledger.storage import Head, Reading, Row, Storage, Writing
-from dokja.evidence.ledger.trees import Frontier, Node, Run, cover, leaf_hash, range_hash
-from dokja.values import Digest, Json
+from dokja.evidence.ledger.trees import (
+    Frontier,
+    consistency_ranges,
+    cover,
+    inclusion_ranges,
+    leaf_hash,
+)
+from dokja.evidence.ledger.verification import Verification, verify_storage
+from dokja.evidence.ledger.views import (
+    entry_of,
+    found,
+    head_of,
+    range_hashes,
+    refuse_gap,
+    refuse_missing,
+)
+from dokja.evidence.ledger.witnesses import Witness
+from dokja.values import Digest
 
 __all__ = ["Ledger"]
 
@@ -90,7 +101,7 @@ class Ledger:
     def size(self) -> int:
         """How many entries there are."""
         with self._storage.reading() as view:
-            return _head(view, place=self.place).size
+            return head_of(view, place=self.place).size
 
     def append(self, drafts: Sequence[Draft], *, at: datetime) -> tuple[Entry, ...]:
         """Append all drafts, or none; what is returned has reached the disk.
@@ -112,12 +123,12 @@ class Ledger:
         if not prepared:
             return ()
         with self._storage.writing() as view:
-            head = _head(view, place=self.place)
-            self._check_references(prepared, view=view)
+            head = head_of(view, place=self.place)
+            refuse_references(prepared, view=view, check=self._check, place=self.place)
             entries = tuple(
                 draft.entered(seq, time=time) for seq, draft in enumerate(prepared, start=head.size)
             )
-            self._refuse_taken_ids(entries, view=view)
+            refuse_taken_ids(entries, view=view, place=self.place)
             self._add(entries, head=head, view=view)
         return entries
 
@@ -167,7 +178,7 @@ class Ledger:
     def find(self, entry_id: str) -> Entry | None:
         """Return the entry of this id, or none."""
         with self._storage.reading() as view:
-            return _found(view, entry_id, place=self.place)
+            return found(view, entry_id, place=self.place)
 
     def root(self, size: int | None = None) -> Digest:
         """Return the root over the first `size` entries; over all where none is given.
@@ -177,7 +188,7 @@ class Ledger:
         """
         with self._storage.reading() as view:
             size = self._size_in(view, size)
-            return Digest(self._range_hashes(view, [(0, size)])[0].hex())
+            return Digest(range_hashes(view, [(0, size)], place=self.place)[0].hex())
 
     def inclusion_proof(self, seq: int, size: int | None = None) -> tuple[bytes, ...]:
         """Return the hashes that prove that entry `seq` stands in the tree of `size` entries.
@@ -190,7 +201,7 @@ class Ledger:
             if not 0 <= seq < size:
                 message = f"{self.place}: there is no entry {seq} among the first {size}"
                 raise LedgerError(message)
-            return self._range_hashes(view, trees.inclusion_ranges(seq, size))
+            return range_hashes(view, inclusion_ranges(seq, size), place=self.place)
 
     def consistency_proof(self, old: int, new: int | None = None) -> tuple[bytes, ...]:
         """Return the hashes that prove that the tree of `new` entries begins with that of `old`.
@@ -203,25 +214,73 @@ class Ledger:
             if not 0 <= old <= new:
                 message = f"{self.place}: a tree of {new} entries did not grow out of one of {old}"
                 raise LedgerError(message)
-            return self._range_hashes(view, trees.consistency_ranges(old, new))
+            return range_hashes(view, consistency_ranges(old, new), place=self.place)
+
+    def checkpoint(self, key: SigningKey, *, size: int | None = None) -> str:
+        """Return the signed checkpoint over the first `size` entries; over all where none is given.
+
+        A ledger must not sign two trees of which neither grew out of the other. Before anything
+        is signed, the kept tree hashes are therefore compared with the last writer's root.
+
+        Raises:
+            LedgerError: There are fewer entries.
+            LedgerBrokenError: The tree hashes were edited; nothing is signed.
+        """
+        with self._storage.reading() as view:
+            head = head_of(view, place=self.place)
+            size = self._size_in(view, size)
+            ranges = [(0, head.size), (0, size)]
+            whole, root = range_hashes(view, ranges, place=self.place)
+        if whole != head.root:
+            _refuse_other_root(self.place, then="signed")
+        return sign_checkpoint(self.origin, size, Digest(root.hex()), key=key)
+
+    def verify(
+        self,
+        *,
+        checkpoints: Sequence[str] = (),
+        keys: Sequence[VerifierKey] = (),
+        witnesses: Sequence[Witness] = (),
+        folder: Path = Path(),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Verification:
+        """Recompute the whole ledger and compare it; see `verification.verify_storage`."""
+        return verify_storage(
+            self._storage,
+            checkpoints=checkpoints,
+            keys=keys,
+            witnesses=witnesses,
+            folder=folder,
+            progress=progress,
+        )
+
+    def export(
+        self,
+        *,
+        checkpoints: Sequence[str] = (),
+        keys: Sequence[VerifierKey] = (),
+        witnesses: Sequence[WitnessNote] = (),
+    ) -> Iterator[bytes]:
+        """Yield the lines of a file that anyone can verify; see `exports.export_lines`."""
+        return export_lines(self._storage, checkpoints=checkpoints, keys=keys, witnesses=witnesses)
 
     def _page(self, start: int, stop: int, *, kind: str | None) -> list[Entry]:
         """Return up to a page of entries, checked against what they are found by."""
         with self._storage.reading() as view:
             page = []
             for row in view.rows(start, stop, kind=kind):
-                page.append(_entry(row, place=self.place))
+                page.append(entry_of(row, place=self.place))
                 if len(page) == _PAGE:
                     break
         if kind is None and [entry.seq for entry in page] != [*range(start, start + len(page))]:
             expected = next(n for n, entry in enumerate(page, start) if entry.seq != n)
-            _refuse_gap(expected, place=self.place)
+            refuse_gap(expected, place=self.place)
         if kind is None and len(page) < min(stop - start, _PAGE):
-            _refuse_gap(start + len(page), place=self.place)
+            refuse_gap(start + len(page), place=self.place)
         return page
 
     def _size_in(self, view: Reading, size: int | None) -> int:
-        there = _head(view, place=self.place).size
+        there = head_of(view, place=self.place).size
         if size is None:
             return there
         if not 0 <= size <= there:
@@ -229,112 +288,21 @@ class Ledger:
             raise LedgerError(message)
         return size
 
-    def _range_hashes(self, view: Reading, ranges: Sequence[tuple[int, int]]) -> tuple[bytes, ...]:
-        nodes = [node for start, stop in ranges for node in cover(start, stop)]
-        known = view.hashes(nodes)
-        _refuse_missing(nodes, known=known, place=self.place)
-        return tuple(range_hash(start, stop, known=known) for start, stop in ranges)
-
-    def _check_references(self, prepared: Sequence[PreparedDraft], *, view: Writing) -> None:
-        mistakes = []
-        for number, draft in enumerate(item.draft for item in prepared):
-            name = referred(draft.kind, draft.body)
-            if name is None:
-                continue
-            target = _found(view, name, place=self.place)
-            place = f"draft {number + 1} ({draft.id or draft.kind})"
-            fault = reference_fault(draft.kind, draft.body, target=target)
-            if fault is not None:
-                key, read, expected = fault
-                mistakes.append(
-                    Mistake(file=self.place, place=f"{place}, {key}", read=read, expected=expected)
-                )
-            elif target is not None and draft.kind == CORRECTION:
-                mistakes += self._replacement_mistakes(draft.body, target=target, place=place)
-        if mistakes:
-            raise EntryError(mistakes, changed="Nothing was appended.")
-
-    def _replacement_mistakes(
-        self, body: Mapping[str, Json], *, target: Entry, place: str
-    ) -> tuple[Mistake, ...]:
-        """Judge what a correction puts in place by the kind of what it corrects."""
-        replacement = body.get("body")
-        if not isinstance(replacement, Mapping):
-            return ()
-        return self._check(target.kind, replacement, place=f"{self.place}, {place}, body.body")
-
-    def _refuse_taken_ids(self, entries: Sequence[Entry], *, view: Writing) -> None:
-        taken = {
-            f"{name!r} (entry {seq})" for name, seq in view.known([e.id for e in entries]).items()
-        }
-        seen: set[str] = set()
-        for entry in entries:
-            if entry.id in seen:
-                taken.add(f"{entry.id!r} (twice among the drafts)")
-            seen.add(entry.id)
-        if taken:
-            message = (
-                f"{self.place}: ids that are taken already: {', '.join(sorted(taken))}. "
-                "What was said cannot be said again under its id; correct it with a correction "
-                "entry, or choose another id. Nothing was appended."
-            )
-            raise DuplicateEntryError(message)
-
     def _add(self, entries: Sequence[Entry], *, head: Head, view: Writing) -> None:
         edge_nodes = cover(0, head.size)
         known = view.hashes(edge_nodes)
-        _refuse_missing(edge_nodes, known=known, place=self.place)
+        refuse_missing(edge_nodes, known=known, place=self.place)
         edge = Frontier(head.size, known)
         if edge.root != head.root:
-            message = (
-                f"{self.place}: the tree does not have the root that the last writer left. It was "
-                "edited after it was written. Nothing was appended; run: dokja ledger verify"
-            )
-            raise LedgerBrokenError(message)
+            _refuse_other_root(self.place, then="appended")
         rows = [Row(e.seq, e.id, e.kind, e.time, e.leaf_bytes) for e in entries]
-        runs = [Run(*run) for run in edge.add([leaf_hash(row.leaf) for row in rows])]
+        runs = tuple(edge.add([leaf_hash(row.leaf) for row in rows]))
         view.add(rows, runs=runs, head=Head(edge.size, edge.root))
 
 
-def _head(view: Reading, *, place: str) -> Head:
-    head = view.head()
-    if head.size < 0:
-        message = f"{place}: the ledger does not say how long it is; run: dokja ledger verify"
-        raise LedgerBrokenError(message)
-    return head
-
-
-def _entry(row: Row, *, place: str) -> Entry:
-    """Return the entry of a row, refusing one that is found by what it does not say."""
-    entry = read_entry(row.leaf, place=f"{place}, entry {row.seq}")
-    if (entry.seq, entry.id, entry.kind, entry.time) != row[:4]:
-        message = (
-            f"{place}, entry {row.seq}: it is kept under another number, id, kind or time than "
-            "it says. It was edited after it was written; run: dokja ledger verify"
-        )
-        raise LedgerBrokenError(message)
-    return entry
-
-
-def _found(view: Reading, entry_id: str, *, place: str) -> Entry | None:
-    row = view.find(entry_id)
-    return None if row is None else _entry(row, place=place)
-
-
-def _refuse_gap(seq: int, *, place: str) -> NoReturn:
+def _refuse_other_root(place: str, *, then: str) -> NoReturn:
     message = (
-        f"{place}: entry {seq} is missing. It was taken out after it was written; "
-        "run: dokja ledger verify"
+        f"{place}: the tree does not have the root that the last writer left. It was edited "
+        f"after it was written. Nothing was {then}; run: dokja ledger verify"
     )
     raise LedgerBrokenError(message)
-
-
-def _refuse_missing(nodes: Sequence[Node], *, known: Mapping[Node, bytes], place: str) -> None:
-    lacking = [node for node in nodes if node not in known]
-    if lacking:
-        first = lacking[0].place << lacking[0].level
-        message = (
-            f"{place}: a tree hash over the entries from {first} on is missing. It was taken out "
-            "after it was written; run: dokja ledger verify"
-        )
-        raise LedgerBrokenError(message)

@@ -92,7 +92,7 @@ class PostgresStorage:
         self._address = address
         self._origin = origin
         self._patience = patience_seconds
-        with self._connected() as connection:
+        with _connected(self._address) as connection:
             query = "SELECT number, layout FROM dokja_ledgers WHERE origin = %s"
             row = connection.execute(query, (origin,)).fetchone()
         if row is None:
@@ -116,9 +116,8 @@ class PostgresStorage:
             LedgerError: The database cannot be reached, or holds a ledger of this origin.
             LedgerWriteError: It may not be written.
         """
-        maker = cls.__new__(cls)
-        maker._address, maker._origin, maker._patience = address, origin, PATIENCE_SECONDS
-        with maker._connected(writing=True) as connection, connection.transaction():
+        place = _place(address)
+        with _connected(address, writing=True) as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
             connection.execute(_TABLES)
             made = connection.execute(
@@ -127,15 +126,14 @@ class PostgresStorage:
                 (origin, LAYOUT, EMPTY_ROOT),
             )
             if made.rowcount != 1:
-                message = f"{maker.place}: a ledger {origin} is here already. Nothing was changed."
+                message = f"{place}: a ledger {origin} is here already. Nothing was changed."
                 raise LedgerError(message)
         return cls(address, origin=origin)
 
     @property
     def place(self) -> str:
         """The address, without any password."""
-        parts = urlsplit(self._address)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        return _place(self._address)
 
     @property
     def origin(self) -> str:
@@ -145,14 +143,14 @@ class PostgresStorage:
     @contextmanager
     def reading(self) -> Iterator["_View"]:
         """Open one unchanging view."""
-        with self._connected() as connection, connection.transaction():
+        with _connected(self._address) as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield _View(connection, self._number)
 
     @contextmanager
     def writing(self) -> Iterator["_View"]:
         """Become the one writer of this ledger; all or nothing is kept."""
-        with self._connected(writing=True) as connection, connection.transaction():
+        with _connected(self._address, writing=True) as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = on")
             wait = f"{round(self._patience * 1000)}ms"
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (wait,))
@@ -167,14 +165,21 @@ class PostgresStorage:
     def close(self) -> None:
         """Nothing is held open between uses."""
 
-    @contextmanager
-    def _connected(self, *, writing: bool = False) -> Iterator["psycopg.Connection[Any]"]:
-        """Lend a connection, and word what goes wrong with it."""
-        try:
-            with psycopg.connect(self._address, autocommit=True) as connection:
-                yield connection
-        except psycopg.Error as error:
-            _refuse(error, place=self.place, writing=writing)
+
+@contextmanager
+def _connected(address: str, *, writing: bool = False) -> Iterator["psycopg.Connection[Any]"]:
+    """Lend a connection, and word what goes wrong with it."""
+    try:
+        with psycopg.connect(address, autocommit=True) as connection:
+            yield connection
+    except psycopg.Error as error:
+        _refuse(error, place=_place(address), writing=writing)
+
+
+def _place(address: str) -> str:
+    """Return an address as people may see it."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 class _View:
@@ -187,7 +192,9 @@ class _View:
     def head(self) -> Head:
         query = "SELECT size, root FROM dokja_ledgers WHERE number = %s"
         row = self._connection.execute(query, (self._number,)).fetchone()
-        return Head(*row) if row else Head(-1, b"")
+        if row and isinstance(row[0], int) and isinstance(row[1], bytes):
+            return Head(*row)
+        return Head(-1, b"")
 
     def rows(
         self, start: int, stop: int | None = None, *, kind: str | None = None

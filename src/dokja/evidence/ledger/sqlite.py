@@ -213,7 +213,9 @@ class _View:
 
     def head(self) -> Head:
         row = self._connection.execute("SELECT size, root FROM head").fetchone()
-        return Head(*row) if row else Head(-1, b"")
+        if row and isinstance(row[0], int) and isinstance(row[1], bytes):
+            return Head(*row)
+        return Head(-1, b"")
 
     def rows(
         self, start: int, stop: int | None = None, *, kind: str | None = None
