@@ -1,0 +1,126 @@
+"""A report as entries for the ledger: one `finding` for each component."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from dokja.evidence.ledger import Draft
+from dokja.evidence.lineage.findings import ComponentFinding, TraceReport
+from dokja.values import Estimate, Json, Reason
+
+__all__ = ["finding_drafts"]
+
+_FIGURES = 6
+"""Figures after the point. The last bits of a sum differ between machines; a ledger entry that
+is made again should not."""
+
+# Why a comparison could not be made or says less, in both languages of the ledger.
+_NOTES: Mapping[str, tuple[str, str]] = {
+    "lineage-shapes-differ": (
+        "역할과 모양이 같은 텐서가 없어 비교할 수 없다. 두 모델이 무관하다는 뜻은 아니다.",
+        "No tensor has the same role and shape on both sides: nothing was compared or ruled out.",
+    ),
+    "lineage-shapes-differ-mostly": (
+        "값의 절반 이상이 상대 모델에 같은 모양의 짝이 없어 판단할 수 없다.",
+        "Most of the values have no counterpart of the same shape, so that nothing can be told.",
+    ),
+    "lineage-control-failed": (
+        "진실을 아는 대조군에서 방법이 어긋나 이 비교로는 판단할 수 없다.",
+        "The method erred on a control whose truth is known: this comparison carries no verdict.",
+    ),
+    "lineage-strangers-too-near": (
+        "무관한 것으로 알려진 모델도 비슷한 값을 보여 판단할 수 없다.",
+        "A model known to be a stranger comes too near for a verdict.",
+    ),
+    "lineage-token-rows-only": (
+        "관계가 층이 아니라 같은 토큰의 임베딩 행에서만 보인다. 효과는 그 행의 값이다.",
+        "The relation shows in the rows of shared tokens only; the effect is theirs.",
+    ),
+}
+
+
+def finding_drafts(
+    report: TraceReport, *, model: str, reference: str, on: date, actor: str
+) -> tuple[Draft, ...]:
+    """Return a `finding` entry for each component of the report.
+
+    Args:
+        report: What `trace` returned.
+        model: The suspect's id in the ledger.
+        reference: The reference's id in the ledger, or its name outside.
+        on: The day of the comparison.
+        actor: Who says it: an organisation or office.
+    """
+    return tuple(
+        Draft(
+            kind="finding",
+            actor=actor,
+            body=_body(report, finding, model=model, reference=reference, on=on),
+        )
+        for finding in report.findings
+    )
+
+
+def _body(
+    report: TraceReport, finding: ComponentFinding, *, model: str, reference: str, on: date
+) -> dict[str, Json]:
+    body: dict[str, Json] = {
+        "on": on.isoformat(),
+        "model": model,
+        "component": finding.component,
+        "reference": reference,
+        "relations": [relation.value for relation in finding.relations],
+        "derivation": finding.derivation.value,
+        "direction": None if finding.direction is None else finding.direction.value,
+        "measure": "centred_r",
+        "effect": _interval(finding.effect),
+        "layer_map": None if finding.layer_map is None else [list(p) for p in finding.layer_map],
+        "layers_compared": finding.layers_compared,
+        "controls": [
+            {
+                "kind": control.kind,
+                "name": control.name,
+                "value": round(control.value, _FIGURES),
+                "found": control.found,
+            }
+            for control in finding.controls
+        ],
+        "minimum_detectable": finding.minimum_detectable,
+        "parameter_share": round(finding.parameter_share, _FIGURES),
+        "read_share": round(finding.read_share, _FIGURES),
+        "bytes_read": finding.bytes_read,
+        "facts": _facts(report),
+        "method": report.method,
+        "basis": "measured",
+        "observed": on.isoformat(),
+    }
+    note = next((reason for reason in finding.reasons if reason.code in _NOTES), None)
+    if note is not None:
+        body["note"] = _note(note)
+    return body
+
+
+def _facts(report: TraceReport) -> dict[str, Json]:
+    """Return what is no lineage and stands beside it."""
+    if report.tokenizers is None:
+        return {}
+    return {"tokenizer_overlap": round(report.tokenizers.share, _FIGURES)}
+
+
+def _interval(effect: Estimate | None) -> dict[str, Json] | None:
+    if effect is None:
+        return None
+    return {
+        "value": round(effect.value, _FIGURES),
+        "low": round(effect.low, _FIGURES),
+        "high": round(effect.high, _FIGURES),
+        "level": effect.level,
+        "kind": effect.kind.value,
+        "standard_error": (
+            None if effect.standard_error is None else round(effect.standard_error, _FIGURES)
+        ),
+    }
+
+
+def _note(reason: Reason) -> dict[str, Json]:
+    korean, english = _NOTES[reason.code]
+    return {"ko": korean, "en": english}

@@ -1,0 +1,148 @@
+"""What a comparison of two models found, each number with what it rests on.
+
+A finding is about tensors: what they are statistically consistent with, beside the controls of
+the same run and the smallest effect that it would have seen. It knows no person, no intent, no
+grade and no licence. Tokenizers are compared beside it and never enter it.
+"""
+
+from dataclasses import dataclass
+
+from dokja.evidence.lineage.controls import ControlReading
+from dokja.evidence.lineage.relations import Derivation, Direction, Relation
+from dokja.models.comparison import TokenOverlap
+from dokja.values import Estimate, Reason
+
+__all__ = ["METHOD", "ComponentFinding", "GainReading", "LayerReading", "TokenRows", "TraceReport"]
+
+METHOD = "dokja.lineage/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerReading:
+    """One pair of layers.
+
+    Attributes:
+        suspect: Layer of the suspect.
+        reference: Layer of the reference.
+        value: Mean centred correlation over roles.
+        standard_error: Of the mean, under re-ordered rows.
+        roles: Each role's centred correlation.
+    """
+
+    suspect: int
+    reference: int
+    value: float
+    standard_error: float
+    roles: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainReading:
+    """How alike normalisation gains are: beside the weights, never in their place.
+
+    Attributes:
+        value: Mean centred correlation over the gains of the mapped layers.
+        standard_error: 1/√(values), which gains deserve only roughly.
+        gains: Over how many gain vectors.
+    """
+
+    value: float
+    standard_error: float
+    gains: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRows:
+    """How alike embedding or head are in the rows of tokens that both models have.
+
+    Attributes:
+        role: `embedding` or `head`.
+        value: Centred correlation of the paired rows.
+        standard_error: Under re-ordered rows.
+        tokens: How many tokens were paired, by their text.
+        related: Whether it reaches the plan's rule by itself.
+    """
+
+    role: str
+    value: float
+    standard_error: float
+    tokens: int
+    related: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentFinding:
+    """What one component of the suspect is consistent with, against the reference.
+
+    Attributes:
+        component: Of the suspect.
+        role: What it is for.
+        reference_component: Which component of the reference it was compared with; empty when
+            none has a tensor of the same role and shape.
+        relations: Every relation that the evidence leaves open, strongest first.
+        derivation: Whether values come from the other side's training.
+        direction: Only where repeated layers show it.
+        effect: Mean centred correlation over mapped layers and roles, or over the best alignment
+            of all layers where none are alike; missing when nothing could be compared.
+        layer_map: (layer of the suspect, layer of the reference) of the layers that are alike;
+            missing when none are.
+        layers: What the effect was taken over, pair by pair.
+        layers_compared: How many of the suspect's layers were compared with all others.
+        gains: Normalisation gains, where they vary.
+        token_rows: Embedding and head by token.
+        controls: What the same rule said of pairs whose truth is known.
+        minimum_detectable: Smallest correlation that the rule found in nine of ten draws of
+            independent noise, in the same coordinates; missing when none.
+        parameter_share: The component's share of the suspect's values.
+        read_share: The share of the component's values that was read.
+        bytes_read: Of both sides, for this component.
+        tests: How many layer pairs were looked at.
+        reasons: Why it is not testable, or what was left out.
+    """
+
+    component: str
+    role: str
+    reference_component: str
+    relations: tuple[Relation, ...]
+    derivation: Derivation
+    direction: Direction | None = None
+    effect: Estimate | None = None
+    layer_map: tuple[tuple[int, int], ...] | None = None
+    layers: tuple[LayerReading, ...] = ()
+    layers_compared: int = 0
+    gains: GainReading | None = None
+    token_rows: tuple[TokenRows, ...] = ()
+    controls: tuple[ControlReading, ...] = ()
+    minimum_detectable: float | None = None
+    parameter_share: float
+    read_share: float
+    bytes_read: int
+    tests: int = 0
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceReport:
+    """What a comparison of two models found.
+
+    Attributes:
+        suspect: Name of the suspect's files.
+        reference: Name of the reference's files.
+        findings: One for each component of the suspect that the reference has a like of.
+        absent: Components of the suspect for whose role the reference has nothing.
+        unclaimed: The suspect's tensors that belong to no declared component.
+        tokenizers: How much the vocabularies share: a fact that is no lineage.
+        bytes_read: Of both sides in all.
+        tests: How many layer pairs were looked at in all.
+        method: Name and version of the method.
+    """
+
+    suspect: str
+    reference: str
+    findings: tuple[ComponentFinding, ...]
+    absent: tuple[str, ...]
+    unclaimed: tuple[str, ...]
+    tokenizers: TokenOverlap | None
+    bytes_read: int
+    tests: int
+    method: str = METHOD

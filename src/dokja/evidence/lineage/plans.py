@@ -1,0 +1,59 @@
+"""How much is read, and from when on a likeness counts: one frozen value, no hidden threshold.
+
+Where the figures come from:
+
+- `effect_floor` 0.1 is the stricter of the two rules of the design note for likeness in the same
+  coordinates, for use outside a calibrated range; this room has no calibration yet. Strangers
+  reach 0.006 there, and the tests of this room measure what strangers reach here.
+- `error_rate` is the chance, over all layer pairs of a component (Bonferroni), that re-ordered
+  rows alone would be called related. With the floor it is seldom the binding rule.
+- `third_party_factor` 10: a relation must stand out tenfold from every model that is known to be
+  a stranger, where such models are given.
+- The borders between relations are conventions (see `relations`), not measurements.
+"""
+
+from dataclasses import dataclass
+
+from dokja.models.comparison import MapPrices
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a comparison reads and when it calls a likeness a relation.
+
+    Attributes:
+        values_per_tensor: At most so many values of each tensor are read, as whole rows drawn
+            by the seed; the same rows on both sides.
+        tokens: At most so many shared tokens' rows of embedding and head are read.
+        effect_floor: Smallest centred correlation that can be called a relation.
+        error_rate: Chance of calling re-ordered rows related, over a component's layer pairs.
+        null_draws: Row orders tried for each standard error.
+        derived_controls: Correlations of the controls that are made from the reference.
+        detectable_levels: Correlations tried, rising, for the smallest one that is found.
+        detectable_draws: Draws at each of them.
+        third_party_factor: How far a relation must stand above every third-party control.
+        least_compared: Share of a component's matrix values that must have a counterpart of the
+            same shape before "no evidence" may be said.
+        level: Of every interval.
+    """
+
+    values_per_tensor: int = 65_536
+    tokens: int = 1024
+    effect_floor: float = 0.1
+    error_rate: float = 1e-6
+    null_draws: int = 200
+    derived_controls: tuple[float, ...] = (0.5, 0.3)
+    detectable_levels: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    detectable_draws: int = 100
+    third_party_factor: float = 10.0
+    least_compared: float = 0.5
+    level: float = 0.95
+
+    @property
+    def prices(self) -> MapPrices:
+        """What layer maps pay: enough to smooth noise away, too little to bend a real map."""
+        return MapPrices(
+            unmatched=self.effect_floor, step=self.effect_floor / 2, back=self.effect_floor / 2
+        )
