@@ -8,6 +8,7 @@ only writer; it knows the form of what is entered and nothing of what follows fr
 from dokja.evidence.ledger.blobs import Blobs
 from dokja.evidence.ledger.chains import Problem
 from dokja.evidence.ledger.corrections import CurrentEntry, current
+from dokja.evidence.ledger.drafts import parse_drafts
 from dokja.evidence.ledger.entries import Draft, Entry
 from dokja.evidence.ledger.exports import WitnessNote, verify_export
 from dokja.evidence.ledger.keys import KeySort, SigningKey, VerifierKey, read_key, write_key
@@ -21,10 +22,16 @@ from dokja.evidence.ledger.programmes import (
     open_programme,
 )
 from dokja.evidence.ledger.proofs import consistency_document, inclusion_document, verify_proof
+from dokja.evidence.ledger.publication import (
+    publish_checkpoint,
+    read_public_key,
+    signed_note,
+    witness_notes,
+)
 from dokja.evidence.ledger.sealing import SALT_BYTES, SealFolder, seal, unseals
 from dokja.evidence.ledger.verification import Verification
-from dokja.evidence.ledger.wholeness import verify_programme, witness_notes
-from dokja.evidence.ledger.witnesses import Witness, co_sign, fetch, write_note
+from dokja.evidence.ledger.wholeness import verify_programme
+from dokja.evidence.ledger.witnesses import Witness, co_sign, fetch, is_outside, write_note
 
 __all__ = [
     "SALT_BYTES",
@@ -51,10 +58,15 @@ __all__ = [
     "current",
     "fetch",
     "inclusion_document",
+    "is_outside",
     "open_note",
     "open_programme",
+    "parse_drafts",
+    "publish_checkpoint",
     "read_key",
+    "read_public_key",
     "seal",
+    "signed_note",
     "unseals",
     "verify_export",
     "verify_programme",

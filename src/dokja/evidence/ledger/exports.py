@@ -131,9 +131,8 @@ def verify_export(
     try:
         head = _read_head(source, place=place)
         foot, found_end = _read_foot(source, head=head)
-        known, carried, undecided = _keys_of(foot, keys=keys, witnesses=witnesses, place=place)
+        known, carried, notes = _keys_of(foot, keys=keys, witnesses=witnesses, place=place)
         vouched = _vouched(foot, carried, keys=known, origin=head.origin)
-        undecided += [one.undecided for one in vouched if one.undecided]
         stops = [one.checkpoint.size for one in vouched if one.checkpoint]
         with NameRegister() as register:
             chain = Chain(register=register, stops=stops)
@@ -161,8 +160,8 @@ def verify_export(
         size=chain.size,
         root=Digest(chain.root.hex()),
         problems=tuple(chain.problems),
-        undecided=tuple(undecided),
-        notes=tuple(chain.notes),
+        undecided=tuple(one.undecided for one in vouched if one.undecided),
+        notes=(*chain.notes, *notes),
         checked=tuple(checked),
     )
 
@@ -242,8 +241,8 @@ def _keys_of(
     witnesses: Sequence[WitnessNote],
     place: str,
 ) -> tuple[list[VerifierKey], list[WitnessNote], list[str]]:
-    """Return the keys to go by, what their witnesses said, and what cannot be told for sure."""
-    undecided = []
+    """Return the keys to go by, what their witnesses said, and what is worth knowing."""
+    notes = []
     carried = [
         WitnessNote(key=VerifierKey.parse(one["key"]), note=one["note"])
         for one in foot.get("witnesses", ())
@@ -253,19 +252,19 @@ def _keys_of(
     if known:
         strange = ", ".join(str(key) for key in named if key not in known)
         if strange:
-            undecided.append(f"{place} names keys that were not given: {strange}")
+            notes.append(f"{place} names keys that were not given: {strange}")
         carried = [one for one in carried if one.key in known]
     else:
         known = list(dict.fromkeys([*named, *(one.key for one in carried)]))
-        undecided.append(
+        notes.append(
             "the keys are those that the export names itself; whoever forged it could have "
             "made them. Get them from the programme and its witnesses"
         )
     refuse_reused(known)
     carried = [*carried, *witnesses]
     if not carried:
-        undecided.append(NO_WITNESS)
-    return known, carried, undecided
+        notes.append(NO_WITNESS)
+    return known, carried, notes
 
 
 def _vouched(

@@ -41,6 +41,7 @@ _BLOB = re.compile(r"sha256:[0-9a-f]{64}")
 _WRITER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
+_READER = json.JSONDecoder()
 # Python and ECMAScript write a fraction alike between these; outside them one uses exponents.
 _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e16
 
@@ -56,7 +57,8 @@ def swift_bytes(value: Json) -> bytes:
         >>> swift_bytes({"b": [1, 0.5], "a": "독자"}).decode()
         '{"a":"독자","b":[1,0.5]}'
     """
-    if _is_plain(value, DEEPEST):
+    _refuse_deep(value, DEEPEST)
+    if _is_plain(value):
         try:
             return _WRITER.encode(value).encode()
         except UnicodeEncodeError as error:
@@ -70,29 +72,39 @@ def swift_bytes(value: Json) -> bytes:
     return written
 
 
-def _is_plain(value: object, deepest: int) -> bool:
-    """Tell whether Python's own JSON writer gives the RFC 8785 form of the value."""
+def _refuse_deep(value: Any, deepest: int) -> None:
     kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
-    if kind is int:
-        return -_GREATEST <= value <= _GREATEST  # type: ignore[operator]  # kind is int
-    if kind is float:
-        size: float = abs(value)  # type: ignore[arg-type]  # kind is float
-        return _PLAIN_FROM <= size < _PLAIN_TO and not size.is_integer()
+    if kind is not dict and kind is not list and kind is not tuple:
+        return
     if not deepest:
         message = f"this value is nested deeper than {DEEPEST} levels"
         raise ValueError(message)
+    for part in value.values() if kind is dict else value:
+        if type(part) is not str:
+            _refuse_deep(part, deepest - 1)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether Python's own JSON writer gives the RFC 8785 form of the value."""
+    kind = type(value)
     if kind is dict:
-        return all(
-            type(key) is str
-            and (key.isascii() or _sorts_alike(key))
-            and _is_plain(part, deepest - 1)
-            for key, part in value.items()  # type: ignore[attr-defined]  # kind is dict
-        )
+        return _is_plain_object(value)
     if kind is list or kind is tuple:
-        return all(_is_plain(part, deepest - 1) for part in value)  # type: ignore[attr-defined]  # likewise
-    return False
+        return all(map(_is_plain, value))
+    if kind is int:
+        return bool(-_GREATEST <= value <= _GREATEST)
+    if kind is float:
+        return _PLAIN_FROM <= abs(value) < _PLAIN_TO and not value.is_integer()
+    return kind is str or kind is bool or value is None
+
+
+def _is_plain_object(value: dict[Any, Any]) -> bool:
+    for key, part in value.items():
+        if type(key) is not str or not (key.isascii() or _sorts_alike(key)):
+            return False
+        if type(part) is not str and not _is_plain(part):
+            return False
+    return True
 
 
 def _sorts_alike(key: str) -> bool:
@@ -140,8 +152,8 @@ def leaf_fault(leaf: bytes) -> tuple[dict[str, Any], str]:
     its type and form. What the keys say of other entries is judged elsewhere.
     """
     try:
-        said = json.loads(leaf)
-    except (ValueError, RecursionError) as error:
+        said = _READER.decode(leaf.decode())
+    except (AttributeError, ValueError, RecursionError) as error:
         return {}, f"its bytes are no JSON ({error})"
     if not isinstance(said, dict):
         return {}, "its bytes are no JSON object"

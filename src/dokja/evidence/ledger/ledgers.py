@@ -7,6 +7,7 @@ clock: whoever appends says when.
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -29,7 +30,7 @@ from dokja.evidence.ledger.trees import (
 )
 from dokja.evidence.ledger.verification import Verification, verify_storage
 from dokja.evidence.ledger.views import (
-    entry_of,
+    entries_of,
     found,
     head_of,
     range_hashes,
@@ -267,11 +268,8 @@ class Ledger:
     def _page(self, start: int, stop: int, *, kind: str | None) -> list[Entry]:
         """Return up to a page of entries, checked against what they are found by."""
         with self._storage.reading() as view:
-            page = []
-            for row in view.rows(start, stop, kind=kind):
-                page.append(entry_of(row, place=self.place))
-                if len(page) == _PAGE:
-                    break
+            rows = list(islice(view.rows(start, stop, kind=kind), _PAGE))
+            page = entries_of(rows, view=view, place=self.place)
         if kind is None and [entry.seq for entry in page] != [*range(start, start + len(page))]:
             expected = next(n for n, entry in enumerate(page, start) if entry.seq != n)
             refuse_gap(expected, place=self.place)

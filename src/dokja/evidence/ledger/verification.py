@@ -207,7 +207,7 @@ def verify_storage(
     chain.close()
     undecided = [one.undecided for one in vouched if one.undecided]
     if not witnesses:
-        undecided.append(NO_WITNESS)
+        chain.notes.append(NO_WITNESS)
     return Verification(
         origin=storage.origin,
         size=chain.size,

@@ -10,9 +10,9 @@ from typing import NoReturn
 from dokja.errors import LedgerBrokenError
 from dokja.evidence.ledger.entries import Entry, read_entry
 from dokja.evidence.ledger.storage import Head, Reading, Row
-from dokja.evidence.ledger.trees import Node, cover, range_hash
+from dokja.evidence.ledger.trees import Node, cover, leaf_hash, range_hash
 
-__all__ = ["entry_of", "found", "head_of", "range_hashes", "refuse_gap", "refuse_missing"]
+__all__ = ["entries_of", "found", "head_of", "range_hashes", "refuse_gap", "refuse_missing"]
 
 
 def head_of(view: Reading, *, place: str) -> Head:
@@ -28,20 +28,33 @@ def head_of(view: Reading, *, place: str) -> Head:
     return head
 
 
-def entry_of(row: Row, *, place: str) -> Entry:
-    """Return the entry of a row, refusing one that is found by what it does not say.
+def entries_of(rows: Sequence[Row], *, view: Reading, place: str) -> list[Entry]:
+    """Return the entries of rows, refusing those that are not as they were written.
+
+    An entry must have the hash that the tree holds of it, and be found by what it says.
 
     Raises:
-        LedgerBrokenError: It was edited.
+        LedgerBrokenError: One was edited.
     """
-    entry = read_entry(row.leaf, place=f"{place}, entry {row.seq}")
-    if (entry.seq, entry.id, entry.kind, entry.time) != row[:4]:
-        message = (
-            f"{place}, entry {row.seq}: it is kept under another number, id, kind or time than "
-            "it says. It was edited after it was written; run: dokja ledger verify"
-        )
-        raise LedgerBrokenError(message)
-    return entry
+    hashes = view.hashes([Node(0, row.seq) for row in rows])
+    entries = []
+    for row in rows:
+        entry = read_entry(row.leaf, place=f"{place}, entry {row.seq}")
+        if leaf_hash(row.leaf) != hashes.get(Node(0, row.seq)):
+            _refuse_edited(row, "its bytes do not have the hash that was kept of it", place=place)
+        if (entry.seq, entry.id, entry.kind, entry.time) != row[:4]:
+            words = "it is kept under another number, id, kind or time than it says"
+            _refuse_edited(row, words, place=place)
+        entries.append(entry)
+    return entries
+
+
+def _refuse_edited(row: Row, words: str, *, place: str) -> NoReturn:
+    message = (
+        f"{place}, entry {row.seq}: {words}. It was edited after it was written; "
+        "run: dokja ledger verify"
+    )
+    raise LedgerBrokenError(message)
 
 
 def found(view: Reading, entry_id: str, *, place: str) -> Entry | None:
@@ -51,7 +64,7 @@ def found(view: Reading, entry_id: str, *, place: str) -> Entry | None:
         LedgerBrokenError: It was edited.
     """
     row = view.find(entry_id)
-    return None if row is None else entry_of(row, place=place)
+    return None if row is None else entries_of([row], view=view, place=place)[0]
 
 
 def refuse_gap(seq: int, *, place: str) -> NoReturn:

@@ -5,12 +5,10 @@ from dataclasses import replace
 
 from dokja.errors import LedgerError
 from dokja.evidence.ledger.chains import Problem
-from dokja.evidence.ledger.exports import WitnessNote
 from dokja.evidence.ledger.programmes import Programme
 from dokja.evidence.ledger.verification import Verification
-from dokja.evidence.ledger.witnesses import fetch
 
-__all__ = ["verify_programme", "witness_notes"]
+__all__ = ["verify_programme"]
 
 
 def verify_programme(
@@ -57,16 +55,3 @@ def verify_programme(
         notes=tuple(notes),
         checked=(*found.checked, f"{whole} files by their digests"),
     )
-
-
-def witness_notes(programme: Programme) -> tuple[tuple[WitnessNote, ...], tuple[str, ...]]:
-    """Return what the witnesses publish now, and which of them could not be asked."""
-    notes, silent = [], []
-    for witness in programme.witnesses:
-        try:
-            note = fetch(witness.at, folder=programme.folder)
-        except LedgerError as error:
-            silent.append(f"witness {witness.key.name} could not be asked: {error}")
-        else:
-            notes.append(WitnessNote(key=witness.key, note=note))
-    return tuple(notes), tuple(silent)
