@@ -120,7 +120,9 @@ def _type(annotation: object) -> str:  # noqa: PLR0911  # one line for each shap
         return " or ".join(_type(item) for item in inner)
     names = {str: "text", float: "number", int: "whole number", bool: "true or false"}
     if inspect.isclass(annotation):
-        return names.get(annotation, "day" if annotation.__name__ == "date" else annotation.__name__)
+        return names.get(
+            annotation, "day" if annotation.__name__ == "date" else annotation.__name__
+        )
     return "JSON value"
 
 

@@ -71,7 +71,9 @@ def run(words: Sequence[str] | None = None) -> int:
         mistake.show()
         return mistake.exit_code
     except click.Abort:
-        say("Stopped. What was acknowledged is in the ledger; nothing else was changed.", error=True)
+        say(
+            "Stopped. What was acknowledged is in the ledger; nothing else was changed.", error=True
+        )
         return 130
     except DokjaError as error:
         say(str(error), error=True)

@@ -8,7 +8,8 @@ import click
 from dokja import __version__
 from dokja.cli.printing import as_json, emit, say
 from dokja.cli.rulebooks import adoptions, by_digest, in_folder
-from dokja.decisions import Decision, judge as judge_stage
+from dokja.decisions import Decision
+from dokja.decisions import judge as judge_stage
 from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import DecisionFileError, Mistake
 from dokja.evidence.ledger import Programme, open_programme
@@ -61,7 +62,7 @@ def judge(
     """
     programme = open_programme(folder)
     if decision_file is not None:
-        return _check(programme, decision_file, name=rulebook, as_json=as_json, lang=lang)
+        return _check(programme, decision_file, name=rulebook, as_json=as_json)
     book, _ = in_folder(programme, rulebook)
     if stage is None:
         raise click.UsageError(
@@ -107,9 +108,7 @@ def _exit_code(decision: Decision) -> int:
     return DECIDED if document["outcome"]["verdict"] == "decided" else UNDECIDED
 
 
-def _check(
-    programme: Programme, file: Path, *, name: str | None, as_json: bool, lang: str
-) -> int:
+def _check(programme: Programme, file: Path, *, name: str | None, as_json: bool) -> int:
     sent = _sent(file)
     claimed = parse_json(sent)
     size = claimed["ledger"]["size"]
@@ -139,9 +138,7 @@ def _check(
 
 def _sent(file: Path) -> bytes:
     def wrong(read: str, expected: str) -> DecisionFileError:
-        return DecisionFileError(
-            [Mistake(file=str(file), place="", read=read, expected=expected)]
-        )
+        return DecisionFileError([Mistake(file=str(file), place="", read=read, expected=expected)])
 
     try:
         data = file.read_bytes()

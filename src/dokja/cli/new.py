@@ -3,18 +3,17 @@
 import secrets
 import shutil
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dokja.cli.drafts import read_drafts
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.rulebooks import named
-from dokja.decisions.rulebooks import starting_rulebook
 from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import Mistake, ProgrammeError
-from dokja.evidence.ledger import Draft, Programme, SigningKey, create_programme
+from dokja.evidence.ledger import Draft, Programme, SigningKey, create_programme, parse_drafts
 from dokja.values import Digest, Json, Text, is_identifier
 
 __all__ = ["new", "rulebook_draft"]
@@ -63,7 +62,7 @@ def new(
     data, file = _rulebook(source, about)
     rulebook = load_rulebook(data, file=file)
     _refuse(name)
-    drafts = read_drafts(source / "entries.jsonl") if source else ()
+    drafts = _drafts(source)
     programme = create_programme(
         folder,
         id=name,
@@ -92,9 +91,16 @@ def _about(source: Path) -> dict[str, Any]:
         ) from error
 
 
+def _drafts(source: Path | None) -> tuple[Draft, ...]:
+    path = None if source is None else source / "entries.jsonl"
+    if path is None or not path.exists():
+        return ()
+    return parse_drafts(path.read_bytes(), file=str(path))
+
+
 def _rulebook(source: Path | None, about: dict[str, Any]) -> tuple[bytes, str]:
     if source is None:
-        return starting_rulebook(), "the starting rulebook"
+        return files("dokja.cli").joinpath("starting.toml").read_bytes(), "starting.toml"
     written = about.get("rulebook")
     return named(str(written)) if written else named(str(source / "rulebook.toml"))
 

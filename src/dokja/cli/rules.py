@@ -92,7 +92,8 @@ def show(name: str) -> int:
       dokja rules show k-ai-2025/2026-01-15
     """
     if name.removeprefix("dokja:") not in available():
-        raise click.UsageError(f"no packaged rulebook {name!r}; there are " + ", ".join(available()))
+        known = ", ".join(available())
+        raise click.UsageError(f"no packaged rulebook {name!r}; there are {known}")
     say(read(name.removeprefix("dokja:")).decode())
     return 0
 

@@ -1,0 +1,184 @@
+"""`dokja observe`: make the observations that a stage's rulebook asks for, and append them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from dokja.cli import observations
+from dokja.cli.observations import ACTOR, Entrants
+from dokja.cli.people import ballot_drafts, sheet_drafts
+from dokja.cli.printing import as_json, emit, now, say
+from dokja.cli.rulebooks import in_folder
+from dokja.decisions.rules import Rulebook
+from dokja.evidence.benchmarks import RunRecord, Suite, read_records, score_again, score_drafts
+from dokja.evidence.ledger import Draft, Programme, open_programme
+
+__all__ = ["observe"]
+
+WHAT = ("benchmarks", "ballots", "sheets", "lineage")
+
+
+@click.command(short_help="Make a stage's observations and append them to the ledger.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--stage", required=True, help="Id of the stage in the rulebook.")
+@click.option("--only", type=click.Choice(WHAT), multiple=True, help="Only these; all by default.")
+@as_json
+def observe(folder: Path, stage: str, only: tuple[str, ...], *, as_json: bool) -> int:
+    """Observe what the rulebook of the programme in FOLDER asks for at a stage.
+
+    Every model below models/ answers every item of the parts' benchmarks; ballots.jsonl and
+    sheets.jsonl are rated; every candidate's components are compared with every other model.
+    All files are read before anything is entered; what was observed before is kept, so that
+    a run that was stopped goes on where it was.
+
+    \b
+    Example:
+      dokja observe build/sample --stage final
+    """
+    programme = open_programme(folder)
+    rulebook, _ = in_folder(programme, None)
+    if stage not in rulebook.stages:
+        known = ", ".join(rulebook.stages)
+        raise click.UsageError(f"no stage {stage!r}; the rulebook's stages are {known}")
+    wanted = only or WHAT
+    console = Console(stderr=True)
+    with console.status("reading") as status:
+        observer = _Observer(programme, rulebook, stage=stage, on=now().date(), status=status)
+        counts = observer.observe(wanted)
+    if as_json:
+        emit(
+            {
+                "schema": "dokja.observe/1",
+                "stage": stage,
+                "appended": counts,
+                "ledger": {"size": programme.ledger.size, "root": str(programme.ledger.root())},
+            }
+        )
+        return 0
+    for name, count in counts.items():
+        say(f"{name:<11} {count} entries appended")
+    say(f"ledger      {programme.ledger.size} entries")
+    return 0
+
+
+class _Observer:
+    """One pass over a stage: reads everything first, then appends as it goes."""
+
+    def __init__(
+        self, programme: Programme, rulebook: Rulebook, *, stage: str, on: date, status: Status
+    ) -> None:
+        self.programme = programme
+        self.rulebook = rulebook
+        self.stage = stage
+        self.on = on
+        self.status = status
+        self.known = {entry.id for entry in programme.ledger.entries()}
+        self.field: Entrants = observations.entrants(programme, stage=stage)
+        self.run_parts = observations.measured_parts(rulebook, stage=stage, by="runs")
+        self.suites: dict[str, Suite] = observations.suites(programme, self.run_parts)
+        self.people = [
+            *ballot_drafts(programme, rulebook, stage=stage, on=on, teams=self.field.teams),
+            *sheet_drafts(programme, rulebook, stage=stage, on=on, teams=self.field.teams),
+        ]
+
+    def observe(self, wanted: Sequence[str]) -> dict[str, int]:
+        """Return how many entries were appended for each of what was wanted."""
+        counts: dict[str, int] = {}
+        if "benchmarks" in wanted:
+            counts["benchmarks"] = self._answer() + self._score()
+        for name in ("ballots", "sheets"):
+            if name in wanted:
+                batches = [drafts for kind, drafts in self.people if kind == name]
+                counts[name] = sum(self._append(drafts) for drafts in batches)
+        if "lineage" in wanted:
+            counts["lineage"] = self._compare()
+        return counts
+
+    def _append(self, drafts: Sequence[Draft]) -> int:
+        """Append those drafts whose id is not there yet."""
+        fresh = [draft for draft in drafts if draft.id is None or draft.id not in self.known]
+        self.programme.ledger.append(fresh, at=now())
+        self.known |= {draft.id for draft in fresh if draft.id is not None}
+        return len(fresh)
+
+    def _answer(self) -> int:
+        count = 0
+        asked = {
+            model: {
+                name: suite
+                for name, suite in self.suites.items()
+                if f"run/{self.stage}/{model}/{name}" not in self.known
+            }
+            for model in self.field.folders
+        }
+        for model, suites in asked.items():
+            if not suites:
+                continue
+            one = Entrants(
+                candidates=self.field.candidates,
+                references=self.field.references,
+                folders={model: self.field.folders[model]},
+            )
+            for _, run in observations.answer(one, suites, progress=self.status.update):
+                self.programme.blobs.put(run.records_bytes)
+                draft = observations.run_entry(run, stage=self.stage, model=model, on=self.on)
+                count += self._append([draft])
+        return count
+
+    def _score(self) -> int:
+        """Score each part from the answers in the blobs, not from those in memory."""
+        count = 0
+        for part in self.run_parts:
+            runs: dict[str, list[RunRecord]] = defaultdict(list)
+            evidence: dict[str, list[str]] = defaultdict(list)
+            names = () if part.measure is None else part.measure.benchmarks
+            for name, model in self.field.candidates.items():
+                ids = [f"run/{self.stage}/{name}/{benchmark}" for benchmark in names]
+                if not all(one in self.known for one in ids):
+                    continue  # no files, no answers: the score stays missing
+                for one, benchmark in zip(ids, names, strict=True):
+                    runs[model.team].append(self._recorded(one, self.suites[benchmark]))
+                    evidence[model.team].append(one)
+            terms = observations.terms(self.rulebook, part, stage=self.stage, on=self.on)
+            scores = score_drafts(runs, terms=terms, evidence=evidence)
+            count += self._append(scores.drafts)
+        return count
+
+    def _recorded(self, run_id: str, suite: Suite) -> RunRecord:
+        entry = self.programme.ledger.find(run_id)
+        if entry is None:
+            message = f"the run {run_id} was entered a moment ago and is not there"
+            raise RuntimeError(message)
+        data = self.programme.blobs.get(entry.blobs[0])
+        records = read_records(data, file=f"blobs/{entry.blobs[0]}")
+        return score_again(
+            records,
+            suite,
+            responder=str(entry.body["responder"]),
+            max_new_tokens=observations.LONGEST_ANSWER,
+        )
+
+    def _compare(self) -> int:
+        gates = [self.rulebook.gates[name] for name in self.rulebook.stages[self.stage].gates]
+        done = {
+            (entry.body["model"], entry.body["reference"])
+            for entry in self.programme.ledger.entries(kind="finding")
+            if entry.actor == ACTOR
+        }
+        count = 0
+        compared = observations.compare(
+            self.field,
+            gates=gates,
+            seed=self.rulebook.probability.seed,
+            on=self.on,
+            progress=self.status.update,
+            done=done,
+        )
+        for _, _, drafts in compared:
+            count += self._append(drafts)
+        return count
