@@ -1,6 +1,6 @@
 """Entries about disputes, rulings of the authority, published outcomes, corrections, unsealing."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,6 @@ from dokja.evidence.ledger.kinds.bodies import (
     Sourced,
     Words,
 )
-from dokja.values import Json
 
 __all__ = [
     "Correction",
@@ -107,7 +106,7 @@ class Correction(Body):
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
     """Its leaf digest."""
     reason: LocalText
-    body: dict[str, Json] | None = None
+    body: dict[str, Any] | None = None
     """What it should have said; null takes it back."""
 
 
@@ -117,5 +116,5 @@ class Unseal(Body):
     entry: Words
     """Id of the entry that holds the commitment."""
     field: Words
-    value: Json
+    value: Any
     salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
