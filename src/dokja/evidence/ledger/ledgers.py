@@ -269,13 +269,9 @@ class Ledger:
         """Return up to a page of entries, checked against what they are found by."""
         with self._storage.reading() as view:
             rows = list(islice(view.rows(start, stop, kind=kind), _PAGE))
-            page = entries_of(rows, view=view, place=self.place)
-        if kind is None and [entry.seq for entry in page] != [*range(start, start + len(page))]:
-            expected = next(n for n, entry in enumerate(page, start) if entry.seq != n)
-            refuse_gap(expected, place=self.place)
-        if kind is None and len(page) < min(stop - start, _PAGE):
-            refuse_gap(start + len(page), place=self.place)
-        return page
+            if kind is None:
+                refuse_gap(rows, start=start, stop=min(stop, start + _PAGE), place=self.place)
+            return entries_of(rows, view=view, place=self.place)
 
     def _size_in(self, view: Reading, size: int | None) -> int:
         there = head_of(view, place=self.place).size

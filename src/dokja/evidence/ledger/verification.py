@@ -193,9 +193,9 @@ def verify_storage(
     stops = [one.checkpoint.size for one in vouched if one.checkpoint]
     with NameRegister() as register:
         chain = Chain(register=register, stops=stops)
-        for words in storage.damage():
-            chain.find(None, "file", f"the database's own check finds: {words}")
         try:
+            for words in storage.damage():
+                chain.find(None, "file", f"the database's own check finds: {words}")
             with storage.reading() as view:
                 _walk(chain, view, progress=progress)
         except LedgerBrokenError as error:
@@ -250,7 +250,7 @@ def _walk(chain: Chain, view: Reading, *, progress: Callable[[int, int], None] |
 
     for row in view.rows(-(2**62)):
         expected = chain.size + len(page)
-        if row.seq != expected or expected >= max(head.size, 0):
+        if row.seq != expected or expected == head.size:
             take()
             _find_misplaced(chain, row, size=head.size)
             gap = True

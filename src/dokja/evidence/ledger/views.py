@@ -67,14 +67,18 @@ def found(view: Reading, entry_id: str, *, place: str) -> Entry | None:
     return None if row is None else entries_of([row], view=view, place=place)[0]
 
 
-def refuse_gap(seq: int, *, place: str) -> NoReturn:
-    """Say that an entry was taken out.
+def refuse_gap(rows: Sequence[Row], *, start: int, stop: int, place: str) -> None:
+    """Refuse rows that are not all of those with `start <= seq < stop`.
 
     Raises:
-        LedgerBrokenError: Always.
+        LedgerBrokenError: One was taken out.
     """
+    seqs = [row.seq for row in rows]
+    if seqs == [*range(start, stop)]:
+        return
+    missing = next(seq for seq in range(start, stop) if seq not in set(seqs))
     message = (
-        f"{place}: entry {seq} is missing. It was taken out after it was written; "
+        f"{place}: entry {missing} is missing. It was taken out after it was written; "
         "run: dokja ledger verify"
     )
     raise LedgerBrokenError(message)
