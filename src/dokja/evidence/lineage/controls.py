@@ -131,15 +131,18 @@ def smallest_detected(
         for role in tables
     }
     spreads = {role: _spread(table, sizes[role]) for role, table in tables.items()}
+    may_miss = int((1 - _FOUND_OF_DRAWS) * plan.detectable_draws + 1e-9)
     for correlation in plan.detectable_levels:
-        found = 0
+        missed = 0
         for _ in range(plan.detectable_draws):
             drawn = {
                 role: _noisy(table, spreads[role], correlation=correlation, rng=rng)
                 for role, table in tables.items()
             }
-            found += judge(drawn, errors, plan=plan).found
-        if found >= _FOUND_OF_DRAWS * plan.detectable_draws:
+            missed += not judge(drawn, errors, plan=plan).found
+            if missed > may_miss:
+                break
+        if missed <= may_miss:
             return correlation
     return None
 

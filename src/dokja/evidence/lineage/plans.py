@@ -46,7 +46,7 @@ class Plan:
     null_draws: int = 200
     derived_controls: tuple[float, ...] = (0.5, 0.3)
     detectable_levels: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    detectable_draws: int = 100
+    detectable_draws: int = 40
     third_party_factor: float = 10.0
     least_compared: float = 0.5
     level: float = 0.95

@@ -44,11 +44,12 @@ _LAYER = re.compile(r"(?:(.*)\.)?(layers|layer|blocks|block|h|resblocks)\.(\d+)\
 _ROLES = tuple(
     (role, re.compile(rf"(?:^|[._])(?:{pattern})$"))
     for role, pattern in (
+        ("o", r"attention\.output\.dense"),
         (
             "down",
             r"mlp\.c_proj|ffn\.c_proj|down_proj|w2|fc2|dense_4h_to_h|linear_fc2|output\.dense",
         ),
-        ("o", r"attn\.c_proj|attn\.proj|o_proj|wo|out_proj|to_out\.0|attention\.output\.dense"),
+        ("o", r"attn\.c_proj|attn\.proj|o_proj|wo|out_proj|to_out\.0"),
         ("o", r"(?:self_attention|attention|attn)\.dense|to_out|linear_proj"),
         ("qkv", r"qkv|qkv_proj|query_key_value|c_attn|w_pack|wqkv|in_proj|linear_qkv"),
         ("q", r"q_proj|wq|query|to_q|q"),

@@ -42,7 +42,7 @@ class Screen:
         tables: For each role.
         errors: Standard error of the mean, for each pair of layers.
         pairs: The layers that are alike and go together: (suspect, reference).
-        alignment: The best alignment of all layers, alike or not.
+        alignment: The best alignment of all layers where too few are alike; else empty.
         found: Whether enough layers are alike.
         tests: How many layer pairs were looked at.
     """
@@ -157,18 +157,23 @@ def judge(tables: Mapping[str, LayerTable], errors: Mapping[str, float], *, plan
         & (reaching >= np.minimum(2, table.roles))
     )
     pairs = tuple(pair for pair in layer_map(table, prices=plan.prices) if alike[pair])
-    # With no price for a bad match, every layer finds its place.
-    forced = MapPrices(unmatched=-2.0, step=plan.prices.step, back=plan.prices.back)
-    alignment = tuple(pair for pair in layer_map(table, prices=forced) if table.filled[pair])
+    found = len(pairs) >= min(2, *table.values.shape)
     return Screen(
         table=table,
         tables=tables,
         errors=error,
         pairs=pairs,
-        alignment=alignment,
-        found=len(pairs) >= min(2, *table.values.shape),
+        alignment=() if found else _alignment(table, plan),
+        found=found,
         tests=tests,
     )
+
+
+def _alignment(table: LayerTable, plan: Plan) -> tuple[tuple[int, int], ...]:
+    """Return the best place of every layer, however bad."""
+    # Going with none scores less than any correlation, so that nothing does.
+    forced = MapPrices(unmatched=-2.0, step=plan.prices.step, back=plan.prices.back)
+    return tuple(pair for pair in layer_map(table, prices=forced) if table.filled[pair])
 
 
 def _mean_errors(
