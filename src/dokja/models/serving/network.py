@@ -168,7 +168,7 @@ class Network:
         keys = memory.keys[layer][:, :, None, :stop]
         values = memory.values[layer][:, :, None, :stop]
         query = query.reshape(rows, groups, each, count, sizes.head_width)
-        scores = query @ keys.swapaxes(-1, -2) / np.float32(np.sqrt(sizes.head_width))
+        scores: Floats = query @ keys.swapaxes(-1, -2) / np.float32(sizes.head_width**0.5)
         scores += mask[:, None, None]
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)

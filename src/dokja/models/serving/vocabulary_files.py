@@ -9,7 +9,8 @@ from dokja.models.serving.vocabulary import Merge, Vocabulary
 __all__ = ["Added", "read_added", "read_vocabulary"]
 
 _MAX_ID = 1 << 24
-_NOTHING = (None, "", False)
+_NOTHING = (None, "")
+_FLAGS = ("fuse_unk", "byte_fallback", "ignore_merges")
 _MODEL_KEYS = frozenset(
     {
         "byte_fallback",
@@ -62,8 +63,13 @@ def read_vocabulary(paper: object, refused: list[str]) -> Vocabulary | None:
     ]
     ids = _ids(model.get("vocab"), refused)
     merges = _merges(model.get("merges"), ids, refused)
+    refused += [
+        f"model.{key}: read {model[key]!r:.80}; expected true or false"
+        for key in _FLAGS
+        if not isinstance(model.get(key, False), bool | None)
+    ]
     unknown = model.get("unk_token")
-    if unknown is not None and unknown not in ids:
+    if unknown is not None and not (isinstance(unknown, str) and unknown in ids):
         refused.append(f"model.unk_token: read {unknown!r:.80}; expected a token")
     if len(refused) > before:
         return None
