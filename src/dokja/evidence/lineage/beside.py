@@ -38,7 +38,7 @@ def gain_reading(
 ) -> GainReading | None:
     """Return how alike the gains of mapped layers are; None when no gain varies on both sides."""
     likenesses: list[float] = []
-    weights: list[int] = []
+    sizes: list[int] = []
     for ours, theirs in pairs:
         if not (suspect[1].gains and reference[1].gains):
             break
@@ -53,13 +53,14 @@ def gain_reading(
             except NotComparableError:
                 continue  # gains that never moved tell nothing
             likenesses.append(likeness)
-            weights.append(child[role].parameters)
+            sizes.append(child[role].parameters)
     if not likenesses:
         return None
     return GainReading(
         value=sum(likenesses) / len(likenesses),
-        standard_error=1 / math.sqrt(max(sum(weights), 1)),
+        standard_error=1 / math.sqrt(sum(sizes)),
         gains=len(likenesses),
+        values=sum(sizes),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import date
 
 from dokja.evidence.ledger import Draft
 from dokja.evidence.lineage.findings import ComponentFinding, TraceReport
-from dokja.values import Estimate, Json, Reason
+from dokja.values import Estimate, Json
 
 __all__ = ["finding_drafts"]
 
@@ -36,6 +36,15 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "The relation shows in the rows of shared tokens only; the effect is theirs.",
     ),
 }
+
+_LEFT_OUT = (
+    "비교할 수 없는 값이 있어 제외된 텐서 {n}개.",
+    "Tensors left out because their values cannot be compared: {n}.",
+)
+_UNCLAIMED = (
+    "신고된 구성요소에 속하지 않아 비교되지 않은 텐서 {n}개.",
+    "Tensors that belong to no declared component, and were not compared: {n}.",
+)
 
 
 def finding_drafts(
@@ -93,9 +102,8 @@ def _body(
         "basis": "measured",
         "observed": on.isoformat(),
     }
-    note = next((reason for reason in finding.reasons if reason.code in _NOTES), None)
-    if note is not None:
-        body["note"] = _note(note)
+    if (note := _note(report, finding)) is not None:
+        body["note"] = note
     return body
 
 
@@ -121,6 +129,17 @@ def _interval(effect: Estimate | None) -> dict[str, Json] | None:
     }
 
 
-def _note(reason: Reason) -> dict[str, Json]:
-    korean, english = _NOTES[reason.code]
-    return {"ko": korean, "en": english}
+def _note(report: TraceReport, finding: ComponentFinding) -> dict[str, Json] | None:
+    """Return what a reader should know besides; None where there is nothing."""
+    said = [_NOTES[reason.code] for reason in finding.reasons if reason.code in _NOTES]
+    left_out = sum(reason.code == "lineage-tensor-left-out" for reason in finding.reasons)
+    if left_out:
+        korean, english = _LEFT_OUT
+        said.append((korean.format(n=left_out), english.format(n=left_out)))
+    if report.unclaimed:
+        korean, english = _UNCLAIMED
+        n = len(report.unclaimed)
+        said.append((korean.format(n=n), english.format(n=n)))
+    if not said:
+        return None
+    return {"ko": " ".join(ko for ko, _ in said), "en": " ".join(en for _, en in said)}

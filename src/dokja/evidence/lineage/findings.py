@@ -44,11 +44,13 @@ class GainReading:
         value: Mean centred correlation over the gains of the mapped layers.
         standard_error: 1/√(values), which gains deserve only roughly.
         gains: Over how many gain vectors.
+        values: How many values these hold.
     """
 
     value: float
     standard_error: float
     gains: int
+    values: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
