@@ -82,6 +82,17 @@ def test_unknown_signs_become_bytes_where_there_are_all_of_them(paper):
     assert tokenizer.decode(ids[:3]) == "a\ufffd"
 
 
+def test_an_unknown_sign_stands_behind_the_bytes_that_follow_it(paper):
+    vocabulary = paper["model"]["vocab"]
+    for byte in "é".encode():
+        vocabulary[f"<0x{byte:02X}>"] = len(vocabulary)
+    paper["model"]["byte_fallback"] = True  # the library does so, and models learnt from it
+
+    tokens = texts_of(tokenizer_of(paper), "xéa")
+
+    assert tokens[1:-1] == ["<0xC3>", "<0xA9>", "<unk>", "a"]
+
+
 def test_a_whole_word_is_taken_where_merges_are_ignored_for_it(paper):
     paper["model"]["vocab"]["abab"] = 31
     before = texts_of(tokenizer_of(paper), "abab")

@@ -60,28 +60,33 @@ class Vocabulary:
         return found
 
     def _signs(self, word: str) -> list[int]:
-        found: list[int] = []
-        after_unknown = False
-        for sign in word:
-            ids = self._sign(sign)
-            unknown = ids is None
-            if ids is not None:
-                found += ids
-            elif self.unknown is not None and not (after_unknown and self.fuses_unknown):
-                found.append(self.unknown)
-            after_unknown = unknown
-        return found
+        """Return the ids of the word's signs.
 
-    def _sign(self, sign: str) -> list[int] | None:
-        token = self.ids.get(sign)
-        if token is not None:
-            return [token]
+        The library holds an unknown token back until a sign that it knows, so that bytes which
+        follow it come first. Models were trained on that order, and it is kept here.
+        """
+        found: list[int] = []
+        held: list[int] = []
+        for sign in word:
+            token = self.ids.get(sign)
+            if token is not None:
+                found += [*held, token]
+                held.clear()
+            elif data := self._bytes_of(sign):
+                found += data
+            elif self.unknown is not None and not (held and self.fuses_unknown):
+                found += held
+                held[:] = [self.unknown]
+        return [*found, *held]
+
+    def _bytes_of(self, sign: str) -> list[int]:
+        """Return the byte tokens of a sign, or nothing where one of them is missing."""
         if not self.falls_back_to_bytes:
-            return None
+            return []
         data = sign.encode(errors="surrogatepass")
         written = [self.ids.get(f"<0x{byte:02X}>") for byte in data]
         ids = [token for token in written if token is not None]
-        return ids if len(ids) == len(written) else None
+        return ids if len(ids) == len(written) else []
 
     def _merged(self, ids: list[int]) -> list[int]:
         """Merge in order of rank, then of place; a merged-away place holds -1."""
