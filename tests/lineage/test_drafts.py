@@ -56,6 +56,22 @@ def test_what_cannot_be_tested_is_an_entry_that_says_why(toys):
     assert finding.note.en == _NOTES["lineage-shapes-differ"][1]
 
 
+def test_what_was_left_out_and_what_nobody_declared_is_said_in_both_languages(toys):
+    declared = {"body": ComponentSpec(role="language-body", tensors=("model.",))}
+    model = toys.model(1) | toys.encoder(2)
+    model["model.layers.0.mlp.up_proj.weight"][:] = np.inf
+
+    (draft,) = drafts_of(toys.compare(model, toys.model(3), components=declared))
+
+    assert draft.body["note"] == {
+        "ko": "비교할 수 없는 값이 있어 제외된 텐서 1개. "
+        "신고된 구성요소에 속하지 않아 비교되지 않은 텐서 18개.",
+        "en": "Tensors left out because their values cannot be compared: 1. "
+        "Tensors that belong to no declared component, and were not compared: 18.",
+    }
+    assert check_body("finding", draft.body, place="here") == ()
+
+
 def test_entries_made_twice_are_the_same_bytes(toys):
     ours, theirs = toys.store(toys.model(1)), toys.store(toys.model(2))
 

@@ -223,6 +223,17 @@ def test_component_that_mostly_has_another_shape_is_not_cleared_by_the_rest(toys
     assert [reason.code for reason in finding.reasons] == ["lineage-shapes-differ-mostly"]
 
 
+def test_component_with_more_layers_than_any_model_is_not_testable(toys):
+    name = "model.layers.{}.self_attn.q_proj.weight"
+    deep = {name.format(layer): np.ones((1, 1), dtype=np.float32) for layer in range(1025)}
+    deep[name.format(0)] = toys.model(1)[name.format(0)]
+
+    finding = toys.only(deep, toys.model(1))
+
+    assert finding.relations == (Relation.NOT_TESTABLE,)
+    assert [reason.code for reason in finding.reasons] == ["lineage-too-many-layers"]
+
+
 def test_relation_is_seen_in_the_shapes_that_fit_when_others_do_not(toys):
     model = toys.model(1)
     wide = {

@@ -23,6 +23,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "값의 절반 이상이 상대 모델에 같은 모양의 짝이 없어 판단할 수 없다.",
         "Most of the values have no counterpart of the same shape, so that nothing can be told.",
     ),
+    "lineage-too-many-layers": (
+        "층이 너무 많아 서로 비교할 수 없다. 두 모델이 무관하다는 뜻은 아니다.",
+        "There are too many layers to compare each with each: nothing was ruled out.",
+    ),
     "lineage-control-failed": (
         "진실을 아는 대조군에서 방법이 어긋나 이 비교로는 판단할 수 없다.",
         "The method erred on a control whose truth is known: this comparison carries no verdict.",

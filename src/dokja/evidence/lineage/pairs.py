@@ -16,7 +16,7 @@ from dokja.evidence.lineage.controls import (
 )
 from dokja.evidence.lineage.findings import GainReading, TokenRows
 from dokja.evidence.lineage.plans import Plan
-from dokja.evidence.lineage.readings import Reading, comparable_share, read_pair
+from dokja.evidence.lineage.readings import MOST_LAYERS, Reading, comparable_share, read_pair
 from dokja.evidence.lineage.relations import (
     Direction,
     Kinship,
@@ -66,7 +66,9 @@ class Pair:
 
 
 def compare_components(run: Run, ours: ComponentTensors, theirs: ComponentTensors) -> Pair | None:
-    """Return two components read and screened; None when no tensor of one fits the other."""
+    """Return two components read and screened; None when they cannot be."""
+    if max(len(ours.layers), len(theirs.layers)) > MOST_LAYERS:
+        return None
     share = comparable_share(ours, theirs)
     if share == 0.0:
         return None

@@ -18,7 +18,15 @@ from dokja.evidence.lineage.plans import Plan
 from dokja.models.comparison import direction
 from dokja.models.weights import Source, TensorInfo
 
-__all__ = ["LayerValues", "Reading", "Values", "comparable_share", "read_pair", "read_rows"]
+__all__ = [
+    "MOST_LAYERS",
+    "LayerValues",
+    "Reading",
+    "Values",
+    "comparable_share",
+    "read_pair",
+    "read_rows",
+]
 
 _LEAST_DEGREES = 400
 """A table with fewer free values than this says too little by itself: its standard error
@@ -39,6 +47,12 @@ class Values:
     direction: NDArray[np.float32]
     dtype: str
 
+
+_MOST_COLUMNS = 2**22
+"""A row longer than this is not read: no real one is, and two must fit into the memory."""
+
+MOST_LAYERS = 1024
+"""A table of all layer pairs must fit into the memory; the deepest public models have some 130."""
 
 LayerValues = Mapping[str, Values]
 """A layer's values by role."""
@@ -75,7 +89,8 @@ def _shapes(layers: Sequence[Mapping[str, TensorInfo]]) -> set[tuple[str, tuple[
 
 def _fits(role: str, tensor: TensorInfo, shared: set[tuple[str, tuple[int, ...]]]) -> bool:
     rows, columns = _table(tensor)
-    return (role, tensor.shape) in shared and (rows - 1) * (columns - 1) >= _LEAST_DEGREES
+    enough = (rows - 1) * (columns - 1) >= _LEAST_DEGREES
+    return (role, tensor.shape) in shared and enough and columns <= _MOST_COLUMNS
 
 
 def comparable_share(suspect: ComponentTensors, reference: ComponentTensors) -> float:

@@ -31,6 +31,7 @@ from dokja.evidence.lineage.pairs import (
     what_is_left_open,
 )
 from dokja.evidence.lineage.plans import Plan
+from dokja.evidence.lineage.readings import MOST_LAYERS
 from dokja.evidence.lineage.relations import Derivation, Relation, derivation_of
 from dokja.models.comparison import TokenOverlap, token_overlap
 from dokja.models.weights import Source
@@ -118,10 +119,7 @@ def _finding(
     chosen = max(related or of_role, key=lambda pair: pair.screen.effect, default=None)
     if chosen is None and not alike:
         return None
-    if chosen is None:
-        finding = _not_testable(run, ours, alike[0], code="lineage-shapes-differ")
-    else:
-        finding = _judged(run, chosen)
+    finding = _not_testable(run, ours, alike[0]) if chosen is None else _judged(run, chosen)
     return replace(
         finding,
         tests=sum(pair.screen.tests for pair in pairs) + len(finding.token_rows),
@@ -137,9 +135,9 @@ def _read_share(pair: Pair, *, gains: GainReading | None, rows: Sequence[TokenRo
     return (matrices + vectors + paired) / max(pair.ours.parameters, 1)
 
 
-def _not_testable(
-    run: Run, ours: ComponentTensors, theirs: ComponentTensors, *, code: str
-) -> ComponentFinding:
+def _not_testable(run: Run, ours: ComponentTensors, theirs: ComponentTensors) -> ComponentFinding:
+    too_deep = max(len(ours.layers), len(theirs.layers)) > MOST_LAYERS
+    code = "lineage-too-many-layers" if too_deep else "lineage-shapes-differ"
     return ComponentFinding(
         component=ours.component,
         role=ours.role,
