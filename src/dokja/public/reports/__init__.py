@@ -1,0 +1,18 @@
+"""The dossier: a decision told to everybody, and the same facts for whoever counts again.
+
+It shows what was decided and judges nothing: what it says stands in the decision document and in
+the ledger. It speaks Korean and English from fixed wording tables, which hold no accusation.
+"""
+
+from dokja.public.reports.differences import differences
+from dokja.public.reports.dossier import DossierFiles, write_dossier
+from dokja.public.reports.terminal import headline, standing_text, word_reason
+
+__all__ = [
+    "DossierFiles",
+    "differences",
+    "headline",
+    "standing_text",
+    "word_reason",
+    "write_dossier",
+]
