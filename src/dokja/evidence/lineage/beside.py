@@ -89,7 +89,8 @@ def token_rows(
             for token in set(ours) & set(theirs)
             if ours[token] < child.shape[0] and theirs[token] < parent.shape[0]
         )
-        if child.shape[1:] != parent.shape[1:] or len(shared) < _LEAST_TOKENS:
+        tables = len(child.shape) == len(parent.shape) == 2  # noqa: PLR2004  # tokens and width
+        if not tables or child.shape[1] != parent.shape[1] or len(shared) < _LEAST_TOKENS:
             continue
         if len(shared) > plan.tokens:
             chosen = np.sort(rng.choice(len(shared), size=plan.tokens, replace=False))

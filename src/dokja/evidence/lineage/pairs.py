@@ -16,7 +16,13 @@ from dokja.evidence.lineage.controls import (
 )
 from dokja.evidence.lineage.findings import GainReading, TokenRows
 from dokja.evidence.lineage.plans import Plan
-from dokja.evidence.lineage.readings import MOST_LAYERS, Reading, comparable_share, read_pair
+from dokja.evidence.lineage.readings import (
+    MOST_LAYERS,
+    LayerValues,
+    Reading,
+    comparable_share,
+    read_pair,
+)
 from dokja.evidence.lineage.relations import (
     Direction,
     Kinship,
@@ -64,6 +70,14 @@ class Pair:
     screen: Screen
     share: float
 
+    @property
+    def compared_parent(self) -> tuple[LayerValues, ...]:
+        """The reference's layers in the roles that were compared."""
+        return tuple(
+            {role: values for role, values in layer.items() if role in self.errors}
+            for layer in self.reading.parent
+        )
+
 
 def compare_components(run: Run, ours: ComponentTensors, theirs: ComponentTensors) -> Pair | None:
     """Return two components read and screened; None when they cannot be."""
@@ -87,9 +101,10 @@ def controls_of(
     run: Run, pair: Pair
 ) -> tuple[tuple[ControlReading, ...], tuple[ControlReading, ...]]:
     """Return the controls made from the reference, and those by third parties."""
+    reference = pair.compared_parent
     made = [
         derived_control(
-            pair.reading.parent,
+            reference,
             correlation=correlation,
             errors=pair.errors,
             plan=run.plan,
@@ -97,9 +112,7 @@ def controls_of(
         )
         for correlation in run.plan.derived_controls
     ]
-    made.append(
-        scrambled_control(pair.reading.parent, errors=pair.errors, plan=run.plan, rng=run.rng)
-    )
+    made.append(scrambled_control(reference, errors=pair.errors, plan=run.plan, rng=run.rng))
     strangers = []
     for source, held in run.strangers:
         third = replace(run, reference=source)

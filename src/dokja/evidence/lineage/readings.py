@@ -93,6 +93,12 @@ def _fits(role: str, tensor: TensorInfo, shared: set[tuple[str, tuple[int, ...]]
     return (role, tensor.shape) in shared and enough and columns <= _MOST_COLUMNS
 
 
+def _key(role: str, tensor: TensorInfo, shared: set[tuple[str, tuple[int, ...]]]) -> str:
+    """Return the role, with its shape where layers differ in it: only like is laid beside like."""
+    several = sum(known == role for known, _ in shared) > 1
+    return f"{role} {'x'.join(map(str, tensor.shape))}" if several else role
+
+
 def comparable_share(suspect: ComponentTensors, reference: ComponentTensors) -> float:
     """Return the share of the suspect's matrix values with a counterpart of the same shape."""
     ours, theirs = _groups(suspect), _groups(reference)
@@ -127,7 +133,11 @@ def read_pair(
             dict(
                 _layer(
                     source,
-                    {role: t for role, t in layer.items() if _fits(role, t, shared)},
+                    {
+                        _key(role, tensor, shared): tensor
+                        for role, tensor in layer.items()
+                        if _fits(role, tensor, shared)
+                    },
                     plan=plan,
                     seed=seed,
                     left_out=left_out,

@@ -173,7 +173,11 @@ def _alignment(table: LayerTable, plan: Plan) -> tuple[tuple[int, int], ...]:
     """Return the best place of every layer, however bad."""
     # Going with none scores less than any correlation, so that nothing does.
     forced = MapPrices(unmatched=-2.0, step=plan.prices.step, back=plan.prices.back)
-    return tuple(pair for pair in layer_map(table, prices=forced) if table.filled[pair])
+    path = tuple(pair for pair in layer_map(table, prices=forced) if table.filled[pair])
+    if path:
+        return path
+    ours, theirs = np.argwhere(table.filled)[0]  # where hardly any pair could be compared
+    return ((int(ours), int(theirs)),)
 
 
 def _mean_errors(

@@ -180,7 +180,7 @@ def _judged(run: Run, pair: Pair) -> ComponentFinding:
         token_rows=rows,
         controls=(*controls, *strangers),
         minimum_detectable=smallest_detected(
-            pair.reading.parent, errors=pair.errors, plan=plan, rng=run.rng
+            pair.compared_parent, errors=pair.errors, plan=plan, rng=run.rng
         ),
         parameter_share=pair.ours.parameters / max(run.whole.parameters, 1),
         read_share=_read_share(pair, gains=gains, rows=rows),
