@@ -101,6 +101,7 @@ def test_repeated_layers_are_mapped_and_show_the_direction(toys, order):
     assert forth.layer_map == tuple(enumerate(order))
     assert forth.direction is Direction.MODEL_FROM_REFERENCE
     assert back.direction is Direction.REFERENCE_FROM_MODEL
+    assert forth.map_chance == 1 / 201
     assert {theirs for _, theirs in back.layer_map} <= set(range(len(order)))
     assert all(order[theirs] == ours for ours, theirs in back.layer_map)
 
@@ -361,3 +362,35 @@ def test_progress_names_each_component(toys):
     toys.compare(toys.model(1) | toys.encoder(2), toys.model(3), progress=told.append)
 
     assert told == ["language-body", "vision-encoder"]
+
+
+def test_relation_that_a_stranger_comes_near_to_cannot_be_told(toys):
+    model = toys.model(1)
+    suspect = toys.noised(model, 0.2, seed=2)
+    stranger = toys.store(toys.noised(suspect, 0.05, seed=8), name="stranger")
+
+    finding = toys.only(suspect, model, controls=[stranger])
+
+    assert [reason.code for reason in finding.reasons] == ["lineage-strangers-too-near"]
+    assert finding.derivation is Derivation.CANNOT_TELL
+    assert Relation.NO_EVIDENCE in finding.relations
+
+
+def test_gains_that_never_moved_are_missing_and_not_zero(toys):
+    model = toys.model(1)
+    fixed = {k: np.ones_like(v) if "norm" in k else v for k, v in model.items()}
+
+    finding = toys.only(toys.noised(fixed, 0.7, seed=2), fixed)
+
+    assert finding.gains is None
+    assert finding.derivation is Derivation.YES
+
+
+def test_rows_of_many_tokens_are_drawn_and_still_paired_by_text(toys):
+    model, other = toys.model(1), toys.model(2)
+    other["model.embed_tokens.weight"] = model["model.embed_tokens.weight"]
+
+    finding = toys.only(other, model, plan=Plan(tokens=100))
+
+    assert [(rows.tokens, rows.related) for rows in finding.token_rows] == [(100, True)]
+    assert finding.effect.value == pytest.approx(1, abs=1e-6)

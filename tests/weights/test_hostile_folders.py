@@ -278,6 +278,30 @@ def test_index_that_puts_a_tensor_into_the_wrong_shard_is_refused(sharded):
     ]
 
 
+def test_two_indexes_are_refused(sharded):
+    index = sharded / "model.safetensors.index.json"
+    (sharded / "other.safetensors.index.json").write_text(index.read_text())
+
+    assert "2 indexes" in mistakes_in(sharded)[0].read
+
+
+def test_index_that_leads_out_of_the_folder_is_refused(sharded, tmp_path):
+    index = sharded / "model.safetensors.index.json"
+    index.rename(tmp_path / "index.json")
+    index.symlink_to(tmp_path / "index.json")
+
+    assert [mistake.read for mistake in mistakes_in(sharded)] == [
+        "a link that leads out of the folder"
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", ""])
+def test_index_that_is_no_object_is_refused(sharded, text):
+    (sharded / "model.safetensors.index.json").write_text(text)
+
+    assert [mistake.expected for mistake in mistakes_in(sharded)] == ["one JSON object in UTF-8"]
+
+
 def test_second_set_of_weights_beside_the_index_is_refused(sharded, describe, write_file):
     header, size = describe({"c": (1,)})
     write_file(sharded / "consolidated.safetensors", header, bytes(size))

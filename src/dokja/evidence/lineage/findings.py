@@ -88,6 +88,8 @@ class ComponentFinding:
             of all layers where none are alike; missing when nothing could be compared.
         layer_map: (layer of the suspect, layer of the reference) of the layers that are alike;
             missing when none are.
+        map_chance: How often the same likenesses in random places of the table of layer pairs
+            would align as well; missing without a map of two layers.
         layers: What the effect was taken over, pair by pair.
         layers_compared: How many of the suspect's layers were compared with all others.
         gains: Normalisation gains, where they vary.
@@ -110,6 +112,7 @@ class ComponentFinding:
     direction: Direction | None = None
     effect: Estimate | None = None
     layer_map: tuple[tuple[int, int], ...] | None = None
+    map_chance: float | None = None
     layers: tuple[LayerReading, ...] = ()
     layers_compared: int = 0
     gains: GainReading | None = None

@@ -33,7 +33,7 @@ from dokja.evidence.lineage.pairs import (
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.readings import MOST_LAYERS
 from dokja.evidence.lineage.relations import Derivation, Relation, derivation_of
-from dokja.models.comparison import TokenOverlap, token_overlap
+from dokja.models.comparison import TokenOverlap, chance_of_map, token_overlap
 from dokja.models.weights import Source
 from dokja.values import Reason
 
@@ -174,6 +174,11 @@ def _judged(run: Run, pair: Pair) -> ComponentFinding:
         if by_rows is None
         else effect_of_rows(by_rows, plan=plan),
         layer_map=screen.pairs if related and pair.ours.layers else None,
+        map_chance=(
+            chance_of_map(screen.table, prices=plan.prices, draws=plan.null_draws, rng=run.rng)
+            if related and len(screen.pairs) > 1
+            else None
+        ),
         layers=layer_readings(screen),
         layers_compared=int(screen.table.filled.any(axis=1).sum()),
         gains=gains,
