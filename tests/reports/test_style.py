@@ -8,7 +8,7 @@ import pytest
 CSS = (files("dokja.public.reports") / "templates" / "dossier.css").read_text(encoding="utf-8")
 PALETTES = [
     dict(re.findall(r"--(\w+): (#\w+)", block))
-    for block in re.findall(r":root \{(.*?)\}", CSS, re.S)
+    for block in re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
 ]
 
 

@@ -19,7 +19,10 @@ TABLES = {
     "sealed",
     "aggregates",
     "disputes",
+    "claims",
     "awards",
+    "notes",
+    "sources",
     "parts",
     "entries",
 }

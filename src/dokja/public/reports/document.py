@@ -5,7 +5,7 @@ are passed over, keys that it needs are asked for all at once. Nothing here judg
 is filled in: what is `None` here was null there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -40,10 +40,12 @@ __all__ = [
     "Reason",
     "Ruling",
     "Score",
+    "Source",
     "Team",
     "Text",
     "Verdict",
     "read_decision",
+    "sources_of",
 ]
 
 SCHEMA = "dokja.decision/1"
@@ -325,6 +327,17 @@ class Decision(Read):
     sealed: tuple[SealedField, ...] = ()
     reliability: Reliability
     entries: tuple[EntryLine, ...] = ()
+
+
+def sources_of(decision: Decision) -> Sequence[Source]:
+    """Return every source of the stage, its parts and its gates, each once, by its tag."""
+    named = [
+        *decision.stage.sources,
+        *(source for part in decision.parts for source in part.sources),
+        *(source for gate in decision.gates for source in gate.sources),
+    ]
+    by_tag = {source.tag: source for source in named}
+    return [by_tag[tag] for tag in sorted(by_tag)]
 
 
 def read_decision(decision: Mapping[str, Json], *, file: str = "the decision") -> Decision:

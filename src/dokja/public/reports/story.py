@@ -18,8 +18,10 @@ from dokja.public.reports.document import (
     Part,
     Reason,
     Score,
+    Source,
     Team,
     Verdict,
+    sources_of,
 )
 from dokja.public.reports.document import Ruling as Answer
 from dokja.public.reports.headlines import failed_gates, sentences
@@ -186,14 +188,9 @@ class Story:
         return any(line.invented for team in self.decision.teams for line in team.scores)
 
     @property
-    def sources(self) -> Mapping[str, str]:
-        """Every source of the stage, its parts and its gates: address by tag."""
-        named = [
-            *self.decision.stage.sources,
-            *(source for part in self.decision.parts for source in part.sources),
-            *(source for gate in self.decision.gates for source in gate.sources),
-        ]
-        return dict(sorted((source.tag, source.address) for source in named))
+    def sources(self) -> Sequence[Source]:
+        """Every source of the stage, its parts and its gates."""
+        return sources_of(self.decision)
 
     @property
     def disputes(self) -> Mapping[str, Sequence[tuple[Dispute, Said]]]:

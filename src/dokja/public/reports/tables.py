@@ -8,7 +8,15 @@ one ending in `_en`. A missing number is an empty cell, and the column beside it
 from collections.abc import Iterable, Sequence
 
 from dokja.evidence.ledger.kinds import Finding
-from dokja.public.reports.document import Decision, Measure, MissingMeasure, Reason, Ruling, Team
+from dokja.public.reports.document import (
+    Decision,
+    Measure,
+    MissingMeasure,
+    Reason,
+    Ruling,
+    Team,
+    sources_of,
+)
 from dokja.public.reports.names import Names
 from dokja.public.reports.records import Records
 from dokja.public.reports.spreadsheets import Cell, Table
@@ -47,8 +55,11 @@ def tables_of(decision: Decision, records: Records) -> tuple[Table, ...]:
         _sealed(decision),
         _aggregates(decision),
         _disputes(records),
+        _claims(records),
         _awards(records),
+        _notes(records),
         _parts(decision),
+        _sources(decision),
         _entries(decision),
     )
 
@@ -268,6 +279,34 @@ def _disputes(records: Records) -> Table:
         for step, said in steps
     ]
     return _table("disputes", columns, rows)
+
+
+def _claims(records: Records) -> Table:
+    columns = ("on", "team", "name", "value", "unit", "reference", "reference_value", "sources")
+    rows = [
+        (
+            *(claim.on.isoformat(), claim.team, claim.name, claim.value, claim.unit),
+            *(claim.reference, claim.reference_value, " ; ".join(claim.sources), _seqs(said.seqs)),
+        )
+        for claim, said in records.claims
+    ]
+    return _table("claims", [*columns, "entries"], rows)
+
+
+def _notes(records: Records) -> Table:
+    rows = [
+        (
+            *(note.on.isoformat(), note.text.ko, note.text.en),
+            *(" ; ".join(note.sources), _seqs(said.seqs)),
+        )
+        for note, said in records.notes
+    ]
+    return _table("notes", ("on", "text_ko", "text_en", "sources", "entries"), rows)
+
+
+def _sources(decision: Decision) -> Table:
+    rows = [(source.tag, source.title, source.address) for source in sources_of(decision)]
+    return _table("sources", ("tag", "title", "address"), rows)
 
 
 def _awards(records: Records) -> Table:
