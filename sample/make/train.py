@@ -218,6 +218,7 @@ def saved(network: Body, tokenizer: Tokenizer, folder: Path) -> dict[str, int]:
         for name, weight in network.named_parameters()
     }
     save_file(weights, unfinished / "model.safetensors", metadata={"format": "pt"})
+    (unfinished / "model.safetensors").chmod(0o644)  # the library lets only the owner read
     tokenizer.save(str(unfinished / "tokenizer.json"))
     papers = {
         "config.json": config_of(network),
@@ -240,7 +241,7 @@ def saved(network: Body, tokenizer: Tokenizer, folder: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Make every model that is not there yet, and note how it went in `record.json`."""
+    """Make every model that is not there yet, and note how it went."""
     parser = argparse.ArgumentParser(description="Make the sample's models.")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--into", type=Path, default=MODELS)
@@ -257,7 +258,9 @@ def main() -> None:
         network, tokenizer = begun(recipe, arguments.into)
         loss = train(network, tokenizer, recipe, shares=recipes["shares"])
         parameters = saved(network, tokenizer, folder)
+        record = HERE if arguments.into == MODELS else arguments.into
         _note(
+            record / "record.json",
             recipe["id"],
             {
                 "parameters": parameters,
@@ -269,8 +272,7 @@ def main() -> None:
         )
 
 
-def _note(model: str, facts: dict[str, Any]) -> None:
-    path = HERE / "record.json"
+def _note(path: Path, model: str, facts: dict[str, Any]) -> None:
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     record[model] = facts
     path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
