@@ -106,6 +106,13 @@ def test_prompts_that_leave_no_room_are_all_named(model):
     assert "read 62 tokens; expected 1 to 39" in said
 
 
+def test_an_answer_that_needs_more_memory_than_allowed_is_refused(folder):
+    model = folder.reshape(max_position_embeddings=1 << 20).open(memory_bytes=60_000)
+
+    with pytest.raises(NotServableError, match=r"prompt 1 \('a'\): needs \d+ bytes"):
+        model.answer(["a"], max_new_tokens=1 << 20)
+
+
 def test_a_prompt_that_leaves_room_for_one_token_gets_one(model):
     answer = model.answer(["1" * 37], max_new_tokens=9)[0]
 

@@ -72,14 +72,14 @@ class EmbeddedModel:
 
         Raises:
             ValueError: `max_new_tokens` is not positive.
-            NotServableError: Some prompts are empty of tokens or leave no room for an answer, or
-                the weights drive the numbers beyond float32.
+            NotServableError: Some prompts are empty of tokens, leave no room for an answer or
+                need more memory than is allowed; or the weights drive the numbers beyond float32.
         """
         if max_new_tokens < 1:
             message = f"max_new_tokens is {max_new_tokens}; expected at least one"
             raise ValueError(message)
         encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
-        self._check_prompts(prompts, encoded)
+        self._check_prompts(prompts, encoded, max_new_tokens=max_new_tokens)
         order = sorted(range(len(encoded)), key=lambda place: len(encoded[place]))
         answers: dict[int, Answer] = {}
         for places in self._batches(order, encoded, max_new_tokens=max_new_tokens):
@@ -113,13 +113,22 @@ class EmbeddedModel:
         except FloatingPointError as error:
             raise not_servable(self.name, reasons=[str(error)]) from error
 
-    def _check_prompts(self, prompts: Sequence[str], encoded: Sequence[Sequence[int]]) -> None:
+    def _check_prompts(
+        self, prompts: Sequence[str], encoded: Sequence[Sequence[int]], *, max_new_tokens: int
+    ) -> None:
         sizes = self.architecture
+        needed = [self._row_bytes(len(ids), max_new_tokens=max_new_tokens) for ids in encoded]
         reasons = [
             f"prompt {place + 1} ({prompts[place]!r:.60}): read {len(ids)} tokens; "
             f"expected 1 to {sizes.positions - 1}"
             for place, ids in enumerate(encoded)
             if not 0 < len(ids) < sizes.positions
+        ]
+        reasons += [
+            f"prompt {place + 1} ({prompts[place]!r:.60}): needs {row_bytes} bytes with its "
+            f"answer; allowed are {self._memory_bytes}"
+            for place, row_bytes in enumerate(needed)
+            if row_bytes > self._memory_bytes
         ]
         if reasons:
             raise not_servable(self.name, reasons=reasons)
