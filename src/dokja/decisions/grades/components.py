@@ -1,0 +1,225 @@
+"""The grade of one component: what its team declares, and what the findings leave of that.
+
+The found grade is a range. Its high end is what nothing contradicts so far: the declared grade,
+lowered by every relation found. Its low end is what could still come out: it meets the high end
+only when the component was compared with all that the rules ask for and nothing is left open.
+Weights show where they come from, not whose idea a structure was, so a declared own structure
+stands as declared. Nothing here knows a minimum.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dokja.decisions.grades.comparisons import Comparison, Says, comparisons, others, standard_for
+from dokja.decisions.grades.scale import (
+    GRADES,
+    HIGHEST_FOUND,
+    OWN_WEIGHTS,
+    GradeName,
+    GradeRange,
+    declared_grade,
+)
+from dokja.decisions.rules import Record, Rulebook, Said, because, reason_json
+from dokja.evidence.ledger.kinds import Component, Finding, Model
+from dokja.values import Json, Reason
+
+__all__ = ["ComponentGrade", "Status", "grade_component"]
+
+
+class Status(Enum):
+    """How the declaration stands beside the findings."""
+
+    NOT_CONTRADICTED = "not-contradicted"
+    CONTRADICTED = "contradicted"
+    ADMITTED = "admitted"  # the team itself declares that the weights are somebody else's
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentGrade:
+    """A component's grade.
+
+    Attributes:
+        component: Its id within the model.
+        role: What it does in the model.
+        parameter_share: Its share of the model's parameters, in [0, 1]; none where not known.
+        weight_bearing: Whether its grade counts towards the model's.
+        declared: Its grade by the team's own words; none where the team did not say.
+        origin: Where its values come from, as declared.
+        base: What it was derived from, as declared.
+        found: What the findings leave open; none where the rulebook grades nothing.
+        status: How the declaration stands beside the findings.
+        reasons: Why, most telling first.
+        findings: Numbers of the entries that were read for it.
+        uncompared: Models that it should have been compared with and was not, or not well enough.
+    """
+
+    component: str
+    role: str
+    parameter_share: float | None
+    weight_bearing: bool
+    declared: GradeName | None
+    origin: str | None
+    base: str | None
+    found: GradeRange | None
+    status: Status
+    reasons: tuple[Reason, ...]
+    findings: tuple[int, ...]
+    uncompared: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as it stands in a decision."""
+        return {
+            "component": self.component,
+            "role": self.role,
+            "parameter_share": self.parameter_share,
+            "weight_bearing": self.weight_bearing,
+            "declared": self.declared,
+            "origin": self.origin,
+            "base": self.base,
+            "found": None if self.found is None else self.found.to_json(),
+            "status": self.status.value,
+            "reasons": [reason_json(reason) for reason in self.reasons],
+            "findings": list(self.findings),
+        }
+
+
+def grade_component(
+    rulebook: Rulebook, record: Record, *, said: Said[Model], component: Component
+) -> ComponentGrade:
+    """Return the grade of one component of a model."""
+    declared = declared_grade(component)
+    seen = comparisons(rulebook, record, model=said.body, component=component)
+    open_reasons, uncompared = _open(
+        rulebook, record, model=said.body, component=component, seen=seen
+    )
+    derived = [comparison for comparison in seen if comparison.says is Says.DERIVED]
+    found = _range(
+        rulebook, declared=declared, derived=derived, seen=seen, is_open=bool(open_reasons)
+    )
+    status = _status(declared, found=found)
+    reasons = [comparison.reason for comparison in derived]
+    reasons += _declaration(component, declared=declared, seqs=said.seqs)
+    reasons += open_reasons
+    reasons += [c.reason for c in seen if c.says in {Says.INDEPENDENT, Says.SOURCE}]
+    scheme = rulebook.scheme
+    return ComponentGrade(
+        component=component.component,
+        role=component.role,
+        parameter_share=_share(record, model=said.body, component=component),
+        weight_bearing=scheme is not None and component.role in scheme.weight_bearing,
+        declared=declared,
+        origin=component.origin,
+        base=component.base,
+        found=found,
+        status=status,
+        reasons=tuple(reasons),
+        findings=tuple(sorted({seq for comparison in seen for seq in comparison.seqs})),
+        uncompared=uncompared,
+    )
+
+
+def _open(
+    rulebook: Rulebook,
+    record: Record,
+    *,
+    model: Model,
+    component: Component,
+    seen: tuple[Comparison, ...],
+) -> tuple[list[Reason], tuple[str, ...]]:
+    """Return why the component is not settled, and what a better comparison is missing with.
+
+    A comparison that could not carry a verdict is made good by one that could, with the same
+    model. A relation whose direction is open is made good by nothing but its direction.
+    """
+    settled = {c.other for c in seen if c.says is not Says.OPEN}
+    blocking = [
+        c
+        for c in seen
+        if c.says is Says.OPEN and (c.other not in settled or c.reason.code == "direction-open")
+    ]
+    reasons = [comparison.reason for comparison in blocking]
+    compared = settled | {comparison.other for comparison in blocking}
+    standard = standard_for(rulebook, component.role)
+    name = component.component
+    if standard.against_all:
+        asked = others(record, model=model, role=component.role)
+        lacking = [other for other in asked if other not in compared]
+        if lacking:
+            reasons.append(because("not-compared", component=name, references=lacking))
+    else:
+        lacking = []
+    if not compared and not lacking:
+        reasons.append(because("nothing-to-compare-with", component=name, role=component.role))
+    uncompared = {*lacking, *(comparison.other for comparison in blocking)}
+    return reasons, tuple(sorted(uncompared))
+
+
+def _range(
+    rulebook: Rulebook,
+    *,
+    declared: GradeName | None,
+    derived: list[Comparison],
+    seen: tuple[Comparison, ...],
+    is_open: bool,
+) -> GradeRange | None:
+    if rulebook.scheme is None:
+        return None
+    high = min([HIGHEST_FOUND, *([declared] if declared is not None else [])])
+    high = min([high, *(c.high for c in derived if c.high is not None)])
+    low = high
+    # What is derived within a range of relations is at least as weak as the weakest of them.
+    low = min([low, *(c.low for c in derived if c.low is not None)])
+    low = min([low, *(c.low for c in seen if c.says is Says.OPEN and c.low is not None)])
+    if is_open:
+        low = min([low, *rulebook.scheme.derived.model_dump().values()])
+    if declared is None and not derived:
+        low = GRADES[0]
+    return GradeRange(low=low, high=high)
+
+
+def _status(declared: GradeName | None, *, found: GradeRange | None) -> Status:
+    if declared is None or found is None:
+        return Status.UNDECIDED
+    if found.high < min(declared, HIGHEST_FOUND):
+        return Status.CONTRADICTED
+    if declared < OWN_WEIGHTS:
+        return Status.ADMITTED
+    return Status.NOT_CONTRADICTED if found.is_settled else Status.UNDECIDED
+
+
+def _declaration(
+    component: Component, *, declared: GradeName | None, seqs: tuple[int, ...]
+) -> list[Reason]:
+    name = component.component
+    if declared is None:
+        return [because("origin-not-declared", component=name, entries=seqs)]
+    return [
+        because(
+            "declared-origin",
+            component=name,
+            origin=component.origin,
+            base=component.base,
+            grade=declared,
+            entries=seqs,
+        )
+    ]
+
+
+def _share(record: Record, *, model: Model, component: Component) -> float | None:
+    """Return the component's share of the model's parameters, by the most direct source."""
+    if component.parameter_share is not None:
+        return component.parameter_share
+    counts = [part.parameters for part in model.components]
+    known = [count for count in counts if count is not None]
+    total = model.parameters or (sum(known) if len(known) == len(counts) else None)
+    if component.parameters is not None and total:
+        return min(component.parameters / total, 1.0)
+    shares = [
+        said.body.parameter_share
+        for said in record.every(Finding)
+        if said.body.model == model.model
+        and said.body.component == component.component
+        and said.body.parameter_share is not None
+    ]
+    return shares[-1] if shares else None

@@ -1,0 +1,208 @@
+"""The ledger as a judge reads it: what stands after corrections, typed, by kind.
+
+An entry that does not fit its kind, or that names a team, model, component or gate that is not
+there, is a mistake in the evidence: judging stops and tells of all of them. Entries about stages
+that the rulebook does not know belong to other versions of it and are left alone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from dokja.errors import EntryError, Mistake
+from dokja.evidence.ledger import CurrentEntry, Entry, current
+from dokja.evidence.ledger.kinds import (
+    KINDS,
+    Body,
+    Component,
+    Finding,
+    Model,
+    Programme,
+    Team,
+    check_body,
+    read_body,
+)
+from dokja.values import Digest
+
+__all__ = ["Record", "Said", "entry_name", "read_record"]
+
+B = TypeVar("B", bound=Body)
+"""The kind of a body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said(Generic[B]):
+    """Something that stands in the ledger.
+
+    Attributes:
+        seq: Number of the entry.
+        id: How the entry is referred to.
+        seqs: Number of the entry, then of the correction that put the body in its place.
+        body: What it says, typed by its kind.
+    """
+
+    seq: int
+    id: str
+    seqs: tuple[int, ...]
+    body: B
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """An entry that was taken back.
+
+    Attributes:
+        kind: Its kind.
+        seqs: Numbers of the entry and of the correction that took it back.
+        body: What it had said.
+    """
+
+    kind: str
+    seqs: tuple[int, ...]
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What stands in the ledger.
+
+    Attributes:
+        said: Everything that stands, in order.
+        withdrawn: What was taken back with nothing in its place.
+        digests: Leaf digest and kind of every entry, by its number.
+    """
+
+    said: tuple[Said[Body], ...]
+    withdrawn: tuple[Withdrawn, ...]
+    digests: Mapping[int, tuple[str, str, Digest]]
+
+    def every(self, kind: type[B]) -> tuple[Said[B], ...]:
+        """Return all that was said of this kind, in order."""
+        return tuple(
+            Said(seq=said.seq, id=said.id, seqs=said.seqs, body=said.body)
+            for said in self.said
+            if isinstance(said.body, kind)
+        )
+
+    def programme(self) -> Said[Programme] | None:
+        """Return the entry that opened the programme, if there is one."""
+        return next(iter(self.every(Programme)), None)
+
+    def teams(self) -> dict[str, Said[Team]]:
+        """Return the teams by id."""
+        return {said.body.team: said for said in self.every(Team)}
+
+    def models(self) -> dict[str, Said[Model]]:
+        """Return the models by id."""
+        return {said.body.model: said for said in self.every(Model)}
+
+    def component(self, model: str, component: str) -> Component | None:
+        """Return a component as its team declares it."""
+        said = self.models().get(model)
+        if said is None:
+            return None
+        return next((c for c in said.body.components if c.component == component), None)
+
+
+def entry_name(said: Said[B]) -> str:
+    """Return how an entry is named in a mistake."""
+    return f"ledger entry {said.seq} ({said.id})"
+
+
+def read_record(entries: Iterable[Entry]) -> Record:
+    """Return what stands in the ledger after corrections.
+
+    Args:
+        entries: All entries of the ledger, in any order.
+
+    Raises:
+        EntryError: Bodies do not fit their kinds, or name what is not there; every mistake.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.seq)
+    mistakes: list[Mistake] = []
+    said: list[Said[Body]] = []
+    withdrawn: list[Withdrawn] = []
+    for standing in current(ordered):
+        if standing.body is None:
+            withdrawn.append(
+                Withdrawn(kind=standing.kind, seqs=standing.seqs, body=dict(standing.entry.body))
+            )
+        elif found := _mistakes(standing):
+            mistakes += found
+        else:
+            body = read_body(standing.kind, standing.body)
+            said.append(Said(seq=standing.seq, id=standing.id, seqs=standing.seqs, body=body))
+    record = Record(
+        said=tuple(said),
+        withdrawn=tuple(withdrawn),
+        digests=MappingProxyType(
+            {entry.seq: (entry.id, entry.kind, entry.digest) for entry in ordered}
+        ),
+    )
+    mistakes += _twice(record)
+    mistakes += _strangers(record)
+    if mistakes:
+        raise EntryError(mistakes)
+    return record
+
+
+def _mistakes(standing: CurrentEntry) -> Sequence[Mistake]:
+    place = f"ledger entry {standing.seq} ({standing.id})"
+    if standing.kind not in KINDS:
+        return check_body(standing.kind, {}, place=place)
+    return check_body(standing.kind, standing.body or {}, place=place)
+
+
+def _twice(record: Record) -> list[Mistake]:
+    """Return every team or model that is declared twice, not as a correction."""
+    mistakes: list[Mistake] = []
+    teams: dict[str, int] = {}
+    models: dict[str, int] = {}
+    for said in record.said:
+        match said.body:
+            case Team(team=name):
+                first, what = teams.setdefault(name, said.seq), "team"
+            case Model(model=name):
+                first, what = models.setdefault(name, said.seq), "model"
+            case _:
+                continue
+        if first != said.seq:
+            mistakes.append(
+                Mistake(
+                    file=entry_name(said),
+                    place=what,
+                    read=f"{name!r}, which entry {first} declares already",
+                    expected="another id, or a correction of that entry",
+                )
+            )
+    return mistakes
+
+
+def _strangers(record: Record) -> list[Mistake]:
+    """Return every team, model and component that is named and not there."""
+    teams, models = record.teams(), record.models()
+    mistakes: list[Mistake] = []
+
+    def strange(said: Said[B], place: str, name: str, known: Iterable[str]) -> None:
+        listed = ", ".join(known) or "none is declared"
+        mistakes.append(
+            Mistake(
+                file=entry_name(said),
+                place=place,
+                read=repr(name),
+                expected=f"one that the ledger declares: {listed}",
+            )
+        )
+
+    for model in models.values():
+        if model.body.role == "candidate" and model.body.team not in teams:
+            strange(model, "team", model.body.team, teams)
+    for finding in record.every(Finding):
+        body = finding.body
+        if body.model not in models:
+            strange(finding, "model", body.model, models)
+        elif record.component(body.model, body.component) is None:
+            declared = [part.component for part in models[body.model].body.components]
+            strange(finding, "component", body.component, declared)
+    return mistakes

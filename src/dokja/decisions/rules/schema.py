@@ -1,0 +1,292 @@
+"""The shape of a rulebook of format 1: which keys there are and what may stand in them.
+
+These models stand at the border: they say of one value whether it has the right shape. Whether
+the values fit each other (sums, dates, names that point somewhere) is told by `checking`. Every
+key here is explained in `docs/reference/rulebook.md`, or a test fails.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from dokja.values import is_identifier
+
+__all__ = [
+    "FORMAT",
+    "KEYS",
+    "Derived",
+    "Floor",
+    "Gate",
+    "GradeName",
+    "Key",
+    "Measure",
+    "Objections",
+    "Part",
+    "Probability",
+    "Role",
+    "RulebookFile",
+    "Scheme",
+    "Source",
+    "Stage",
+    "Ties",
+    "Titles",
+    "Vacancy",
+    "Vote",
+    "Withheld",
+]
+
+FORMAT = 1
+
+GradeName: TypeAlias = Literal["T0", "T1", "T2", "T3", "T4", "T5", "T6"]
+Role: TypeAlias = Literal[
+    "language-body",
+    "tokenizer",
+    "vision-encoder",
+    "audio-encoder",
+    "projector",
+    "adapter",
+    "retrieval",
+]
+
+
+def _identifier(text: str) -> str:
+    if not is_identifier(text):
+        raise ValueError("lower-case letters, digits, Hangul syllables, and . _ - inside")
+    return text
+
+
+def _words(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("one line of text that is not empty")
+    return text
+
+
+Identifier: TypeAlias = Annotated[str, AfterValidator(_identifier)]
+Words: TypeAlias = Annotated[str, AfterValidator(_words)]
+Tags: TypeAlias = tuple[Identifier, ...]
+
+
+class _Terms(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Titles(_Terms):
+    """The same words in Korean and in English."""
+
+    ko: Words
+    en: Words
+
+
+class Source(_Terms):
+    """Where a rule or a figure was read."""
+
+    address: Words
+    """Web address, or publisher and article number."""
+    title: Words | None = None
+
+
+class Probability(_Terms):
+    """How chance is computed: by seeded draws, so that it can be computed again."""
+
+    draws: Annotated[int, Field(ge=1_000, le=1_000_000)]
+    """How many joint draws of all totals are made."""
+    seed: Annotated[int, Field(ge=0, lt=2**53)]
+    """Names the draws."""
+    level: Annotated[float, Field(gt=0.5, lt=1)]
+    """Level of the rank sets."""
+
+
+class Floor(_Terms):
+    """The least grade that a use asks for."""
+
+    use: Identifier
+    title: Titles
+    minimum: GradeName
+    better: GradeName | None = None
+    sources: Tags = ()
+
+
+class Derived(_Terms):
+    """The highest grade that a relation, once found, leaves to the component."""
+
+    identical: GradeName
+    requantised: GradeName
+    adapter_merged: GradeName
+    fine_tuned: GradeName
+    continually_pretrained: GradeName
+    merged: GradeName
+    width_edited: GradeName
+    upcycled: GradeName
+    depth_edited: GradeName
+
+
+class Scheme(_Terms):
+    """A scheme of grades over components."""
+
+    id: Literal["t-scale"]
+    weight_bearing: Annotated[tuple[Role, ...], Field(min_length=1)]
+    """Roles of which the weakest component gives the model's grade."""
+    sources: Tags
+    floors: tuple[Floor, ...] = ()
+    derived: Derived
+
+
+class Gate(_Terms):
+    """A condition that no points buy off."""
+
+    title: Titles
+    question: Titles
+    per: Literal["component"] = "component"
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    """Components that it looks at."""
+    minimum_grade: GradeName
+    rests_on: Literal["findings", "rulings", "rulings-then-findings"]
+    authority: Identifier | None = None
+    """Whose rulings count."""
+    controls: Literal["required", "shown"] = "required"
+    detectable_at_most: Annotated[float, Field(gt=0)] | None = None
+    against: Literal["all-submitted-and-references", "as-published"] = (
+        "all-submitted-and-references"
+    )
+    sources: Tags
+
+
+class Measure(_Terms):
+    """How a part is measured by the programme's own observers."""
+
+    by: Literal["runs", "ballots", "sheets"]
+    benchmarks: Tags = ()
+    rule: Identifier | None = None
+    criteria: dict[Identifier, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+
+
+class Part(_Terms):
+    """A part of a stage's points."""
+
+    id: Identifier
+    title: Titles
+    points: Annotated[float, Field(gt=0, le=100)]
+    scale: Literal["absolute", "to-best", "to-target", "not-published"]
+    sources: Tags = ()
+    parts: tuple["Part", ...] = ()
+    measure: Measure | None = None
+
+
+class Ties(_Terms):
+    """What happens to teams that are level at the cut."""
+
+    rule: Literal["undecided", "all-advance", "part"]
+    part: Identifier | None = None
+
+
+class Vacancy(_Terms):
+    """What happens to places that stay open."""
+
+    rule: Literal["re-entry", "leave-open", "next-in-points"]
+    stage: Identifier | None = None
+
+
+class Objections(_Terms):
+    """Until when, and on what grounds, teams may object."""
+
+    days: Annotated[int, Field(gt=0)]
+    grounds: Annotated[Tags, Field(min_length=1)]
+
+
+class Withheld(_Terms):
+    """What the organiser does not publish."""
+
+    fields: Annotated[Tags, Field(min_length=1)]
+
+
+class Vote(_Terms):
+    """How reviewers choose by vote."""
+
+    questions: Annotated[Tags, Field(min_length=1)]
+    more_than: Annotated[float, Field(ge=0, lt=1)]
+    places: Annotated[int, Field(ge=1)]
+    may_choose_none: bool
+
+
+class Stage(_Terms):
+    """A stage of the programme."""
+
+    title: Titles
+    kind: Literal["points", "selection", "vote"]
+    after: Identifier | None = None
+    opens: date | None = None
+    closes: date | None = None
+    decided: date | None = None
+    planned_advance: Annotated[int, Field(ge=1)] | None = None
+    cut_among: Literal["entrants", "gate-passers"] = "entrants"
+    gates: Tags = ()
+    accepts: tuple[Words, ...] = ()
+    sources: Tags
+    parts: tuple[Part, ...] = ()
+    ties: Ties = Ties(rule="undecided")
+    vacancy: Vacancy | None = None
+    objections: Objections | None = None
+    withheld: Withheld | None = None
+    vote: Vote | None = None
+
+
+class RulebookFile(_Terms):
+    """A rulebook as it stands in its file."""
+
+    format: Literal[1]
+    id: Identifier
+    version: Words
+    title: Titles
+    in_force: date
+    supersedes: Words | None = None
+    changes: Titles | None = None
+    sources: dict[Identifier, Source]
+    probability: Probability
+    scheme: Scheme | None = None
+    gates: dict[Identifier, Gate] = Field(default_factory=dict)
+    stages: Annotated[dict[Identifier, Stage], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key that a rulebook can hold.
+
+    Attributes:
+        path: Where it stands; `*` for a name of one's own, `[]` for each of a list.
+        required: Whether it must be there wherever its table is.
+    """
+
+    path: str
+    required: bool
+
+
+def _keys(model: type[BaseModel], at: str) -> Iterator[Key]:
+    for name, field in model.model_fields.items():
+        path = f"{at}{name}"
+        yield Key(path=path, required=field.is_required())
+        for inner, step in _models(field.annotation):
+            if inner is not model:  # sub-parts are parts once more
+                yield from _keys(inner, f"{path}{step}.")
+
+
+def _models(kind: Any, step: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    """Yield the tables that a type holds, with the step that leads into them."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind, step
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        step += "[]"
+    if origin is dict:
+        step, inside = f"{step}.*", inside[1:]
+    for inner in inside:
+        yield from _models(inner, step)
+
+
+KEYS = MappingProxyType({key.path: key for key in _keys(RulebookFile, "")})
+"""Every key of a rulebook, by its path."""
