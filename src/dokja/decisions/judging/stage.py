@@ -96,30 +96,12 @@ def judge(
         RulebookError: The rulebook has no such stage.
         EntryError: The evidence has mistakes; every one of them.
     """
-    if stage not in rulebook.stages:
-        known = ", ".join(rulebook.stages)
-        place = f"rulebook {rulebook.id} {rulebook.version}"
-        raise RulebookError(
-            [Mistake(file=place, place="stages", read=f"no {stage!r}", expected=f"one of {known}")]
-        )
+    _refuse_strange_stage(rulebook, stage)
     record = read_record(entries)
     programme = _programme(record)
     entrants, mistakes = entrants_of(rulebook, record, stage=stage)
     rules = rulebook.stages[stage]
-    grades = {
-        team: grade_models(rulebook, record, models=models_of(record, team, stage=stage))
-        for team in entrants.teams
-    }
-    gates = {
-        team: gate_rulings(
-            [(name, rulebook.gates[name]) for name in rules.gates],
-            record,
-            stage=stage,
-            team=team,
-            grades=grades[team],
-        )
-        for team in entrants.teams
-    }
+    grades, gates = _gated(rulebook, record, stage=stage, entrants=entrants)
     points, found = _points(rulebook, record, stage=stage, entrants=entrants, gates=gates)
     mistakes += found
     if mistakes:
@@ -159,6 +141,29 @@ def judge(
         reliability=reliability,
         entries=tuple((seq, *record.digests[seq]) for seq in sorted(used)),
     )
+
+
+def _refuse_strange_stage(rulebook: Rulebook, stage: str) -> None:
+    if stage not in rulebook.stages:
+        known = ", ".join(rulebook.stages)
+        place = f"rulebook {rulebook.id} {rulebook.version}"
+        raise RulebookError(
+            [Mistake(file=place, place="stages", read=f"no {stage!r}", expected=f"one of {known}")]
+        )
+
+
+def _gated(
+    rulebook: Rulebook, record: Record, *, stage: str, entrants: Entrants
+) -> tuple[dict[str, tuple[ModelGrade, ...]], dict[str, tuple[Ruling, ...]]]:
+    """Return the grades of every team's models, and what every gate says of the team."""
+    asked = [(name, rulebook.gates[name]) for name in rulebook.stages[stage].gates]
+    grades: dict[str, tuple[ModelGrade, ...]] = {}
+    gates: dict[str, tuple[Ruling, ...]] = {}
+    for team in entrants.teams:
+        models = models_of(record, team, stage=stage)
+        grades[team] = grade_models(rulebook, record, models=models)
+        gates[team] = gate_rulings(asked, record, stage=stage, team=team, grades=grades[team])
+    return grades, gates
 
 
 def _programme(record: Record) -> Programme:
