@@ -3,6 +3,7 @@
 from dokja.values.canonical import Json, canonical_bytes, parse_json
 from dokja.values.digests import Digest
 from dokja.values.estimates import Estimate, IntervalKind, Measured, Missing, MissingReason
+from dokja.values.lines import JsonLine, json_lines, shown, text_fault
 from dokja.values.names import is_identifier, normal_form
 from dokja.values.texts import Reason, Text
 
@@ -11,6 +12,7 @@ __all__ = [
     "Estimate",
     "IntervalKind",
     "Json",
+    "JsonLine",
     "Measured",
     "Missing",
     "MissingReason",
@@ -18,6 +20,9 @@ __all__ = [
     "Text",
     "canonical_bytes",
     "is_identifier",
+    "json_lines",
     "normal_form",
     "parse_json",
+    "shown",
+    "text_fault",
 ]

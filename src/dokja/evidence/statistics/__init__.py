@@ -1,12 +1,14 @@
 """Pure functions from observations to estimates with intervals, and from totals to ranks.
 
-No file, no ledger, no clock: numbers come in, frozen values go out. Chance comes from a seed that
-the rulebook names, so that every figure can be drawn again. A figure that cannot be made is
-`Missing`, never 0; observations that all say the same are not taken for certainty.
+No file, no clock: numbers come in, frozen values go out, and the one thing said towards the ledger
+is the form of a score. Chance comes from a seed that the rulebook names, so that every figure can
+be drawn again. A figure that cannot be made is `Missing`, never 0; observations that all say the
+same are not taken for certainty.
 """
 
 from dokja.evidence.statistics.means import clustered_mean
 from dokja.evidence.statistics.pairings import PairedStrengths, TeamStrength, Vote, bradley_terry
+from dokja.evidence.statistics.points import Scale, Scores, ScoreTerms, scores_of
 from dokja.evidence.statistics.rank_sets import RankSet, RankSets, rank_sets
 from dokja.evidence.statistics.ranks import (
     Bounds,
@@ -30,6 +32,9 @@ __all__ = [
     "RankSet",
     "RankSets",
     "RaterMeans",
+    "Scale",
+    "ScoreTerms",
+    "Scores",
     "SetProbability",
     "TeamRanks",
     "TeamStrength",
@@ -40,6 +45,7 @@ __all__ = [
     "rank_probabilities",
     "rank_sets",
     "rater_mean",
+    "scores_of",
     "set_probability",
     "student_quantile",
     "student_share_below",
