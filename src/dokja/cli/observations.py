@@ -21,7 +21,16 @@ from dokja.evidence.statistics import ScoreTerms
 from dokja.models.serving import open_model
 from dokja.models.weights import Source, open_source
 
-__all__ = ["ACTOR", "Entrants", "answer", "compare", "entrants", "measured_parts", "terms"]
+__all__ = [
+    "ACTOR",
+    "Entrants",
+    "answer",
+    "compare",
+    "entrants",
+    "measured_parts",
+    "terms",
+    "unscored",
+]
 
 ACTOR = "dokja"
 LONGEST_ANSWER = 32  # tokens; the sample's answers are short, and a longer one is `truncated`
@@ -165,6 +174,25 @@ def terms(rulebook: Rulebook, part: Part, *, stage: str, on: date) -> ScoreTerms
         on=on,
         actor=ACTOR,
     )
+
+
+def unscored(
+    drafts: Sequence[Draft], programme: Programme, rulebook: Rulebook, *, stage: str
+) -> list[Draft]:
+    """Return those scores whose team and part have none yet that the rulebook counts.
+
+    A score under an older version that the stage accepts counts: a second one beside it would be
+    two answers to one question, and no decision could be made from them.
+    """
+    versions = {rulebook.version, *rulebook.stages[stage].accepts}
+    counted = {
+        (entry.body["team"], entry.body["part"])
+        for entry in programme.ledger.current(kind="score")
+        if entry.body is not None
+        and entry.body["stage"] == stage
+        and entry.body["rulebook"] in versions
+    }
+    return [draft for draft in drafts if (draft.body["team"], draft.body["part"]) not in counted]
 
 
 def compare(

@@ -146,7 +146,11 @@ class _Observer:
                     evidence[model.team].append(one)
             terms = observations.terms(self.rulebook, part, stage=self.stage, on=self.on)
             scores = score_drafts(runs, terms=terms, evidence=evidence)
-            count += self._append(scores.drafts)
+            count += self._append(
+                observations.unscored(
+                    scores.drafts, self.programme, self.rulebook, stage=self.stage
+                )
+            )
         return count
 
     def _recorded(self, run_id: str, suite: Suite) -> RunRecord:

@@ -7,11 +7,11 @@ so that no score rests on votes or sheets that nobody entered.
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from dokja.cli.observations import ACTOR, measured_parts, terms
+from dokja.cli.observations import ACTOR, measured_parts, terms, unscored
 from dokja.decisions.rules import Part, Rulebook
 from dokja.errors import Mistake, RulebookError, SuiteError
 from dokja.evidence import ballots, reviews
@@ -63,8 +63,8 @@ def ballot_drafts(
         asked = terms(rulebook, part, stage=stage, on=on)
         return ballots.score_drafts(batch, terms=asked, evidence=evidence, invented=invented)
 
-    scores = _scores(programme, rulebook, stage=stage, parts=parts, scored=scored)
-    return [("ballots", [draft, *scores])]
+    scores = [draft for part in parts for draft in scored(part).drafts]
+    return [("ballots", [draft, *unscored(scores, programme, rulebook, stage=stage)])]
 
 
 def sheet_drafts(
@@ -115,8 +115,8 @@ def sheet_drafts(
             batch, terms=asked, criteria=names, evidence=evidence, invented=invented
         )
 
-    scores = _scores(programme, rulebook, stage=stage, parts=parts, scored=scored)
-    return [("sheets", [*drafts, *scores])]
+    scores = [draft for part in parts for draft in scored(part).drafts]
+    return [("sheets", [*drafts, *unscored(scores, programme, rulebook, stage=stage)])]
 
 
 def _origin(programme: Programme) -> tuple[bool, str | None]:
@@ -126,31 +126,6 @@ def _origin(programme: Programme) -> tuple[bool, str | None]:
             note = entry.body.get("note")
             return True, str(note["en"]) if isinstance(note, Mapping) else None
     return False, None
-
-
-def _scores(
-    programme: Programme,
-    rulebook: Rulebook,
-    *,
-    stage: str,
-    parts: Sequence[Part],
-    scored: Callable[[Part], Scores],
-) -> list[Draft]:
-    """Return the scores of the parts, without those that the rulebook still accepts."""
-    versions = {rulebook.version, *rulebook.stages[stage].accepts}
-    counted = {
-        (entry.body["team"], entry.body["part"])
-        for entry in programme.ledger.current(kind="score")
-        if entry.body is not None
-        and entry.body["stage"] == stage
-        and entry.body["rulebook"] in versions
-    }
-    return [
-        draft
-        for part in parts
-        for draft in scored(part).drafts
-        if (draft.body["team"], draft.body["part"]) not in counted
-    ]
 
 
 def _criteria(parts: Sequence[Part], *, stage: str, file: str) -> dict[str, float]:
