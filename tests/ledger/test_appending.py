@@ -121,7 +121,9 @@ def test_decomposed_hangul_is_refused_and_the_composed_form_named(ledger, drafts
 def test_id_that_is_taken_is_refused_and_nothing_is_appended(ledger, drafts, at):
     ledger.append(drafts(2, ids=["a"]), at=at)
 
-    with pytest.raises(DuplicateEntryError, match=r"'a' \(entry 0\), 'b' \(twice among the drafts\)"):
+    with pytest.raises(
+        DuplicateEntryError, match=r"'a' \(entry 0\), 'b' \(twice among the drafts\)"
+    ):
         ledger.append(drafts(4, ids=["new", "a", "b", "b"]), at=at)
 
     assert (ledger.size, ledger.find("new")) == (2, None)

@@ -20,7 +20,9 @@ scalars = (
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 LEAF = compose_leaf(
@@ -39,7 +41,11 @@ def test_swift_bytes_equal_rfc8785(value):
     assert swift_bytes(value) == rfc8785.dumps(value)
 
 
-@given(st.dictionaries(st.sampled_from(["\ufb33", "\U0001f600", "\ue000", "é", "1", "\r", "ﬀ"]), st.integers(0, 9)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["\ufb33", "\U0001f600", "\ue000", "é", "1", "\r", "ﬀ"]), st.integers(0, 9)
+    )
+)
 def test_swift_bytes_order_keys_by_utf16_as_rfc8785_does(value):
     assert swift_bytes(value) == rfc8785.dumps(value)
 
@@ -56,7 +62,8 @@ def test_every_float_is_written_as_rfc8785_or_refused_because_it_would_not_read_
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), 2**53, -(2**53), "\ud800", {"\ud800": 1}, {1: 2}, object(), 1e17]
+    "value",
+    [float("nan"), float("inf"), 2**53, -(2**53), "\ud800", {"\ud800": 1}, {1: 2}, object(), 1e17],
 )
 def test_value_without_canonical_form_is_refused(value):
     with pytest.raises(ValueError, match="canonical"):

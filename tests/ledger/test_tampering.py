@@ -280,9 +280,7 @@ def test_two_entries_of_one_id_are_found_even_without_the_index(written, drafts,
 
     found = verified(written)
 
-    assert [str(one) for one in found.problems] == [
-        "entry 7: its id 'note/2' is that of entry 2"
-    ]
+    assert [str(one) for one in found.problems] == ["entry 7: its id 'note/2' is that of entry 2"]
 
 
 def test_cut_tail_is_found_by_a_witness_alone(written, witnessed, log_key, drafts, at):
@@ -337,7 +335,11 @@ def test_correction_whose_target_was_changed_is_found(written, drafts, at):
     runs = list(edge.add([leaf_hash(one) for one in [*leaves, leaf]]))
     edit(
         written,
-        ("INSERT INTO entries VALUES (7, 'correction/7', 'correction', ?, ?)", "2026-01-15T09:30:00Z", leaf),
+        (
+            "INSERT INTO entries VALUES (7, 'correction/7', 'correction', ?, ?)",
+            "2026-01-15T09:30:00Z",
+            leaf,
+        ),
         ("UPDATE head SET size = 8, root = ?", edge.root),
         *(
             ("INSERT OR REPLACE INTO nodes VALUES (?, ?)", (run.level << 56) + place, value)
@@ -381,9 +383,7 @@ def test_missing_entry_is_refused_by_readers_and_a_missing_hash_by_writers(writt
             ledger.root()
 
 
-def test_nothing_is_appended_to_or_signed_over_a_tree_that_was_edited(
-    written, at, drafts, log_key
-):
+def test_nothing_is_appended_to_or_signed_over_a_tree_that_was_edited(written, at, drafts, log_key):
     edit(written, ("UPDATE nodes SET hash = zeroblob(32) WHERE key = 6",))
 
     with Ledger(SqliteStorage(written)) as ledger:

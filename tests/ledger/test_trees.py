@@ -197,9 +197,7 @@ def test_inclusion_path_equals_the_definition_and_proves(data, choose):
     path = hashed(inclusion_ranges(seq, len(data)), known)
 
     assert path == slow_path(seq, data)
-    assert is_included(
-        leaf_hash(data[seq]), slow_root(data), seq=seq, size=len(data), path=path
-    )
+    assert is_included(leaf_hash(data[seq]), slow_root(data), seq=seq, size=len(data), path=path)
 
 
 @given(leaves, st.data())
@@ -210,15 +208,15 @@ def test_consistency_path_equals_the_definition_and_proves(data, choose):
     path = hashed(consistency_ranges(old, len(data)), known)
 
     assert path == slow_proof(old, data)
-    assert is_consistent(
-        slow_root(data[:old]), slow_root(data), old=old, new=len(data), path=path
-    )
+    assert is_consistent(slow_root(data[:old]), slow_root(data), old=old, new=len(data), path=path)
 
 
 @given(leaves, st.data())
 def test_no_other_claim_is_proved_by_a_path(data, choose):
     seq = choose.draw(st.integers(0, len(data) - 1))
-    other = choose.draw(st.integers(0, len(data) - 1).filter(lambda n: n != seq) if len(data) > 1 else st.just(-1))
+    other = choose.draw(
+        st.integers(0, len(data) - 1).filter(lambda n: n != seq) if len(data) > 1 else st.just(-1)
+    )
     root, path = slow_root(data), slow_path(seq, data)
     wrong = leaf_hash(data[seq] + b"!")
 

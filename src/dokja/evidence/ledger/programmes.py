@@ -223,9 +223,13 @@ def open_programme(folder: Path) -> Programme:
         ProgrammeError: The folder is half there; everything that is missing or wrong.
         LedgerError: The ledger cannot be opened, though the rest is there.
     """
+    if not os.access(folder, os.R_OK | os.X_OK):
+        read = "no permission" if os.path.lexists(folder) else "nothing"
+        what = "a programme folder that may be read; make one with: dokja new DIR"
+        raise ProgrammeError([Mistake(file=str(folder), place="", read=read, expected=what)])
     if not folder.is_dir():
         what = "a programme folder; make one with: dokja new DIR"
-        raise ProgrammeError([Mistake(file=str(folder), place="", read="nothing", expected=what)])
+        raise ProgrammeError([Mistake(file=str(folder), place="", read="a file", expected=what)])
     settings, found = read_settings(folder / _SETTINGS)
     mistakes = [*found, *_missing(folder, settings)]
     if mistakes or settings is None:

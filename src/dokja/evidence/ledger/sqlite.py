@@ -62,7 +62,12 @@ class SqliteStorage:
         self._patience = patience_seconds
         self._idle: list[sqlite3.Connection] = []
         self._pid = os.getpid()
-        if not path.is_file():
+        try:
+            is_there = path.is_file()
+        except OSError as error:
+            message = f"{path}: it could not be looked at ({error.strerror}). Nothing was changed."
+            raise LedgerError(message) from error
+        if not is_there:
             message = f"{path}: there is no ledger here. Make one with: dokja new DIR"
             raise LedgerError(message)
         self._closed = weakref.finalize(self, _close_all, self._idle, self._pid)
