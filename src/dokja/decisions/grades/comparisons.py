@@ -150,8 +150,8 @@ def _sides(
 def _declared(record: Record, finding: Finding, *, turned: bool) -> str | None:
     """Return which way a relation runs by what the teams and the record declare, if they do.
 
-    Another programme's or an outside model is the origin; between two candidates, the one whose
-    team names the other as its base comes from it.
+    A reference, or a model outside the ledger, is the origin; between two candidates, the one
+    whose team names the other as its base comes from it.
     """
     reference = record.models().get(finding.reference)
     from_reference, to_reference = ("from-other", "to-other")
@@ -161,6 +161,8 @@ def _declared(record: Record, finding: Finding, *, turned: bool) -> str | None:
         return from_reference
     seen = record.component(finding.model, finding.component)
     own = record.models()[finding.model].body
+    if own.role == "reference":
+        return to_reference
     if seen is not None and seen.base in {reference.body.model, reference.body.name}:
         return from_reference
     role = seen.role if seen is not None else None

@@ -412,6 +412,10 @@ def _stage_json(book: Rulebook, stage: str) -> Mapping[str, Json]:
 
 
 def _parts_json(book: Rulebook, stage: str) -> list[Json]:
+    """Return every part; one without sources of its own has those of what it is a part of."""
+    tags: dict[str | None, Sequence[str]] = {None: book.stages[stage].sources}
+    for part, parent in book.parts(stage):
+        tags[part.id] = part.sources or tags[parent]
     return [
         {
             "id": part.id,
@@ -419,7 +423,7 @@ def _parts_json(book: Rulebook, stage: str) -> list[Json]:
             "points": part.points,
             "parent": parent,
             "scale": part.scale,
-            "sources": _sources(book, part.sources),
+            "sources": _sources(book, tags[part.id]),
         }
         for part, parent in book.parts(stage)
     ]

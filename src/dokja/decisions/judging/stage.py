@@ -19,6 +19,8 @@ from dokja.decisions.judging.decision import (
     Software,
     TeamStanding,
 )
+from dokja.decisions.judging.places import places_of
+from dokja.decisions.judging.refusing import adoption_mistakes, ruling_mistakes
 from dokja.decisions.judging.settling import settling
 from dokja.decisions.rules import (
     Record,
@@ -28,7 +30,7 @@ from dokja.decisions.rules import (
     Verdict,
     all_of,
     because,
-    read_record,
+    survey,
 )
 from dokja.decisions.standing import (
     AggregateCheck,
@@ -54,7 +56,6 @@ from dokja.decisions.standing import (
 )
 from dokja.errors import EntryError, Mistake, RulebookError
 from dokja.evidence.ledger import Entry
-from dokja.evidence.ledger.kinds import Programme
 from dokja.values import Digest, Measured, Missing, MissingReason, Reason, Text
 
 __all__ = ["judge"]
@@ -97,14 +98,16 @@ def judge(
         EntryError: The evidence has mistakes; every one of them.
     """
     _refuse_strange_stage(rulebook, stage)
-    record = read_record(entries)
-    programme = _programme(record)
-    entrants, mistakes = entrants_of(rulebook, record, stage=stage)
+    record, mistakes = survey(entries)
+    entrants, uninvited = entrants_of(rulebook, record, stage=stage)
     rules = rulebook.stages[stage]
+    mistakes += [*uninvited, *ruling_mistakes(rulebook, record, stage=stage)]
+    mistakes += adoption_mistakes(rulebook, record)
     grades, gates = _gated(rulebook, record, stage=stage, entrants=entrants)
     points, found = _points(rulebook, record, stage=stage, entrants=entrants, gates=gates)
     mistakes += found
-    if mistakes:
+    programme = record.programme()
+    if mistakes or programme is None:
         raise EntryError(mistakes)
     teams = _teams(record, entrants, stage=stage, grades=grades, gates=gates, points=points)
     outcome = _outcome(rules, teams, unnamed=entrants.unnamed)
@@ -128,7 +131,7 @@ def judge(
         used |= set(published.entries)
     return Decision(
         software=Software(*software),
-        programme=programme,
+        programme=programme.body,
         rulebook=rulebook,
         ledger=LedgerHead(*ledger_head),
         stage=stage,
@@ -166,23 +169,6 @@ def _gated(
     return grades, gates
 
 
-def _programme(record: Record) -> Programme:
-    said = record.programme()
-    if said is None:
-        raise EntryError(
-            [
-                Mistake(
-                    file="the ledger",
-                    place="",
-                    read="no entry of kind programme",
-                    expected="one, which says what the programme is",
-                    remedy="Append one with: dokja ledger append",
-                )
-            ]
-        )
-    return said.body
-
-
 def _points(
     rulebook: Rulebook,
     record: Record,
@@ -193,7 +179,8 @@ def _points(
 ) -> tuple[_Points, list[Mistake]]:
     """Return what points or votes say, and every mistake in them."""
     rules = rulebook.stages[stage]
-    mistakes = [*score_mistakes(rulebook, record), *vote_mistakes(rules, record, stage=stage)]
+    mistakes = score_mistakes(rulebook, record, stage=stage, entrants=entrants.teams)
+    mistakes += vote_mistakes(rules, record, stage=stage)
     if rules.kind == "vote":
         return _voted(rules, record, stage=stage, entrants=entrants), mistakes
     sheets, found = read_sheets(rulebook, record, stage=stage, teams=entrants.teams)
@@ -275,22 +262,16 @@ def _outcome(rules: Stage, teams: Sequence[TeamStanding], *, unnamed: int) -> Ou
         verdict: [standing for standing in teams if standing.advances.verdict is verdict]
         for verdict in Verdict
     }
-    planned = rules.vote.places if rules.vote is not None else rules.planned_advance
-    sure = len(by_verdict[Verdict.HOLDS])
-    open_too = len(by_verdict[Verdict.UNDECIDED]) + unnamed
-    vacancies = Between(
-        low=float(max((planned or 0) - sure - open_too, 0)),
-        high=float(max((planned or 0) - sure, 0)),
-    )
-    vacancy = rules.vacancy if vacancies.high > 0 else None
+    places = places_of(rules, teams, unnamed=unnamed)
+    vacancy = rules.vacancy if places.vacancies.high > 0 else None
     return Outcome(
         advance=tuple(standing.team for standing in by_verdict[Verdict.HOLDS]),
         out=tuple((standing.team, _ground(standing)) for standing in by_verdict[Verdict.FAILS]),
         undecided=tuple(standing.team for standing in by_verdict[Verdict.UNDECIDED]),
-        planned=planned,
-        vacancies=vacancies,
+        planned=places.planned,
+        vacancies=places.vacancies,
         follows=None if vacancy is None else (vacancy.rule, vacancy.stage),
-        decided=bool(teams) and not open_too,
+        decided=bool(teams) and not by_verdict[Verdict.UNDECIDED] and not unnamed,
     )
 
 

@@ -2,7 +2,7 @@
 
 from dokja.decisions.rules.loading import Rulebook, load_rulebook
 from dokja.decisions.rules.reasons import REASON_CODES, ReasonCode, because
-from dokja.decisions.rules.record import Record, Said, entry_name, read_record
+from dokja.decisions.rules.record import Record, Said, entry_name, read_record, survey
 from dokja.decisions.rules.schema import KEYS, Gate, Key, Part, Scheme, Stage
 from dokja.decisions.rules.verdicts import (
     Ruling,
@@ -35,4 +35,5 @@ __all__ = [
     "majority",
     "read_record",
     "reason_json",
+    "survey",
 ]

@@ -7,6 +7,7 @@ that the rulebook does not know belong to other versions of it and are left alon
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -25,7 +26,7 @@ from dokja.evidence.ledger.kinds import (
 )
 from dokja.values import Digest
 
-__all__ = ["Record", "Said", "entry_name", "read_record"]
+__all__ = ["Record", "Said", "entry_name", "read_record", "survey"]
 
 B = TypeVar("B", bound=Body)
 """The kind of a body."""
@@ -63,7 +64,7 @@ class Withdrawn:
     body: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What stands in the ledger.
 
@@ -79,23 +80,34 @@ class Record:
 
     def every(self, kind: type[B]) -> tuple[Said[B], ...]:
         """Return all that was said of this kind, in order."""
-        return tuple(
-            Said(seq=said.seq, id=said.id, seqs=said.seqs, body=said.body)
-            for said in self.said
-            if isinstance(said.body, kind)
-        )
+        return self._by_kind.get(kind, ())  # type: ignore[return-value]  # filed by its body's kind
+
+    @cached_property
+    def _by_kind(self) -> Mapping[type[Body], tuple[Said[Body], ...]]:
+        filed: dict[type[Body], list[Said[Body]]] = {}
+        for said in self.said:
+            filed.setdefault(type(said.body), []).append(said)
+        return {kind: tuple(listed) for kind, listed in filed.items()}
+
+    @cached_property
+    def _teams(self) -> Mapping[str, Said[Team]]:
+        return MappingProxyType({said.body.team: said for said in self.every(Team)})
+
+    @cached_property
+    def _models(self) -> Mapping[str, Said[Model]]:
+        return MappingProxyType({said.body.model: said for said in self.every(Model)})
 
     def programme(self) -> Said[Programme] | None:
         """Return the entry that opened the programme, if there is one."""
         return next(iter(self.every(Programme)), None)
 
-    def teams(self) -> dict[str, Said[Team]]:
+    def teams(self) -> Mapping[str, Said[Team]]:
         """Return the teams by id."""
-        return {said.body.team: said for said in self.every(Team)}
+        return self._teams
 
-    def models(self) -> dict[str, Said[Model]]:
+    def models(self) -> Mapping[str, Said[Model]]:
         """Return the models by id."""
-        return {said.body.model: said for said in self.every(Model)}
+        return self._models
 
     def component(self, model: str, component: str) -> Component | None:
         """Return a component as its team declares it."""
@@ -119,6 +131,21 @@ def read_record(entries: Iterable[Entry]) -> Record:
     Raises:
         EntryError: Bodies do not fit their kinds, or name what is not there; every mistake.
     """
+    record, mistakes = survey(entries)
+    if mistakes:
+        raise EntryError(mistakes)
+    return record
+
+
+def survey(entries: Iterable[Entry]) -> tuple[Record, list[Mistake]]:
+    """Return what stands in the ledger, and every mistake in it.
+
+    An entry with a mistake in its body is left out of the record; one that names what is not
+    there is kept. So whoever judges can go on looking for mistakes, and tell all of them.
+
+    Args:
+        entries: All entries of the ledger, in any order.
+    """
     ordered = sorted(entries, key=lambda entry: entry.seq)
     mistakes: list[Mistake] = []
     said: list[Said[Body]] = []
@@ -140,11 +167,19 @@ def read_record(entries: Iterable[Entry]) -> Record:
             {entry.seq: (entry.id, entry.kind, entry.digest) for entry in ordered}
         ),
     )
+    if record.programme() is None:
+        mistakes.append(
+            Mistake(
+                file="the ledger",
+                place="",
+                read="no entry of kind programme",
+                expected="one, which says what the programme is",
+                remedy="Append one with: dokja ledger append",
+            )
+        )
     mistakes += _twice(record)
     mistakes += _strangers(record)
-    if mistakes:
-        raise EntryError(mistakes)
-    return record
+    return record, mistakes
 
 
 def _mistakes(standing: CurrentEntry) -> Sequence[Mistake]:

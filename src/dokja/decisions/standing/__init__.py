@@ -5,7 +5,8 @@ from dokja.decisions.standing.chances import Basis, Between, Chance, Chances, Ra
 from dokja.decisions.standing.cut import break_ties, counts_gate_passers, points_rulings
 from dokja.decisions.standing.entrants import Entrants, entrants_of, models_of, outcome_of
 from dokja.decisions.standing.order import Order, order_mistakes, points_order
-from dokja.decisions.standing.sheets import PartScore, ScoreSheet, read_sheets, score_mistakes
+from dokja.decisions.standing.refusing import score_mistakes
+from dokja.decisions.standing.sheets import PartScore, ScoreSheet, read_sheets
 from dokja.decisions.standing.votes import vote_mistakes, vote_rulings
 
 __all__ = [

@@ -191,6 +191,7 @@ class _Field:
             ),
         )
         self.labels = {team: f"entrant-{place}" for place, team in enumerate(standing, start=1)}
+        self.drawn: dict[frozenset[str], RankProbabilities] = {}
 
     def lacking(self) -> Reason | None:
         """Return why nothing can be drawn, if that is so."""
@@ -252,8 +253,8 @@ class _Field:
             basis=basis,
         )
 
-    def chance(self, team: str, *, gates: Mapping[str, Verdict]) -> Chance:
-        """Return how likely a team is to advance and to be last."""
+    def chance(self, team: str, *, gates: Mapping[str, Verdict]) -> Chance | Reason:
+        """Return how likely a team is to advance and to be last, if anything is known of it."""
         everyone = self._drawn(self.sheets)
         label = self.labels[team]
         lowest = everyone.of(label).lowest
@@ -263,6 +264,8 @@ class _Field:
             open_too = {other for other, verdict in gates.items() if verdict is not Verdict.FAILS}
             most, least = self._drawn(sure | {team}), self._drawn(open_too | {team})
         share = Between(low=least.of(label).top.low, high=most.of(label).top.high)
+        if (share.low, share.high, lowest.low, lowest.high) == (0.0, 1.0, 0.0, 1.0):
+            return because("probability-needs-scores")
         errors = [found.monte_carlo_error for found in (everyone, most, least)]
         return Chance(
             advance=_gated(share, gates[team]),
@@ -272,12 +275,16 @@ class _Field:
         )
 
     def _drawn(self, teams: Iterable[str]) -> RankProbabilities:
-        return rank_probabilities(
-            self.totals(teams),
-            places=self.rules.planned_advance or 0,
-            draws=self.probability.draws,
-            seed=self.probability.seed,
-        )
+        """Return where some teams stand among themselves; each question is drawn once."""
+        asked = frozenset(teams)
+        if asked not in self.drawn:
+            self.drawn[asked] = rank_probabilities(
+                self.totals(asked),
+                places=self.rules.planned_advance or 0,
+                draws=self.probability.draws,
+                seed=self.probability.seed,
+            )
+        return self.drawn[asked]
 
     def wrong(
         self, points: Mapping[str, Ruling], *, gates: Mapping[str, Verdict]

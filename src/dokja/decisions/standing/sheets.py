@@ -8,7 +8,7 @@ of it is that it lies between 0 and its points.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dokja.decisions.rules import Part, Record, Rulebook, Said, Stage, entry_name
@@ -17,7 +17,7 @@ from dokja.evidence.ledger.kinds import Aggregate, Outcome, PublishedOrder, Scor
 from dokja.evidence.statistics import Total
 from dokja.values import Estimate, IntervalKind, Measured, Missing, MissingReason
 
-__all__ = ["TOTAL", "PartScore", "ScoreSheet", "read_sheets", "score_mistakes"]
+__all__ = ["TOTAL", "PartScore", "ScoreSheet", "read_sheets", "versions_that_count"]
 
 TOTAL = "total"
 """Names the sum of all parts, where one is published."""
@@ -117,12 +117,13 @@ def read_sheets(
     return sheets, mistakes
 
 
-def _counts(rulebook: Rulebook, rules: Stage) -> set[str]:
-    return {rulebook.version, *rules.accepts}
+def versions_that_count(rulebook: Rulebook, rules: Stage) -> frozenset[str]:
+    """Return the rulebook versions whose scores count in a stage: this one and those it accepts."""
+    return frozenset({rulebook.version, *rules.accepts})
 
 
 def _current_scores(rulebook: Rulebook, record: Record, *, stage: str) -> tuple[Said[Score], ...]:
-    versions = _counts(rulebook, rulebook.stages[stage])
+    versions = versions_that_count(rulebook, rulebook.stages[stage])
     return tuple(
         said
         for said in record.every(Score)
@@ -138,19 +139,20 @@ class _Absences:
     record: Record
     stage: str
 
-    def of(self, team: str, part: str) -> Missing:
-        """Return why a team has no score in a part."""
+    def of(self, team: str, part: str) -> tuple[Missing, tuple[int, ...]]:
+        """Return why a team has no score in a part, and the entries that say so."""
         what = ("score", team, part)
         for said in self.record.every(Score):
             body = said.body
             if (body.stage, body.team, body.part) == (self.stage, team, part):
-                return Missing(reason=MissingReason.OUTDATED, what=(*what, body.rulebook))
+                outdated = Missing(reason=MissingReason.OUTDATED, what=(*what, body.rulebook))
+                return outdated, said.seqs
         for taken in self.record.withdrawn:
             named = tuple(taken.body.get(key) for key in ("stage", "team", "part"))
             if taken.kind == "score" and named == (self.stage, team, part):
-                return Missing(reason=MissingReason.WITHDRAWN, what=what)
+                return Missing(reason=MissingReason.WITHDRAWN, what=what), taken.seqs
         scored = MissingReason.NOT_PUBLISHED if self._scored_elsewhere() else None
-        return Missing(reason=scored or MissingReason.NOT_MEASURED, what=what)
+        return Missing(reason=scored or MissingReason.NOT_MEASURED, what=what), ()
 
     def _scored_elsewhere(self) -> bool:
         """Tell whether the organiser is known to hold scores of this stage."""
@@ -195,7 +197,7 @@ def _joined(
     points: float,
     own: Said[Score] | None,
     children: Sequence[PartScore],
-    why: Missing,
+    why: tuple[Missing, tuple[int, ...]],
     mistakes: list[Mistake],
 ) -> PartScore:
     """Return a part's score from what was given of it and of its sub-parts."""
@@ -219,13 +221,14 @@ def _joined(
         return PartScore(
             part=part,
             points=points,
-            score=why,
+            score=why[0],
             low=0.0,
             high=points,
             standard_error=0.0,
             errors_known=True,
+            entries=why[1],
         )
-    return _summed(part, points=points, children=children, why=why)
+    return _summed(part, points=points, children=children, why=why[0])
 
 
 def _end(score: PartScore, side: str) -> float:
@@ -323,59 +326,4 @@ def _sum(estimates: Sequence[Estimate]) -> Estimate:
         ),
         rests_on=(("parts", len(estimates)),),
         method="sum-of-parts",
-    )
-
-
-def score_mistakes(rulebook: Rulebook, record: Record) -> list[Mistake]:
-    """Return every score that the rules of its own version cannot take.
-
-    Scores under other versions, and of stages that only other versions know, are left alone.
-    """
-    mistakes: list[Mistake] = []
-    seen: dict[tuple[str, str, str], int] = {}
-    teams = record.teams()
-    for said in record.every(Score):
-        body = said.body
-        rules = rulebook.stages.get(body.stage)
-        if rules is None:
-            if body.rulebook == rulebook.version:
-                mistakes.append(_strange(said, "stage", body.stage, rulebook.stages))
-            continue
-        if body.rulebook not in _counts(rulebook, rules):
-            continue
-        points = {part.id: part.points for part, _ in rulebook.parts(body.stage)}
-        points[TOTAL] = math.fsum(part.points for part in rules.parts)
-        if body.team not in teams:
-            mistakes.append(_strange(said, "team", body.team, teams))
-        if body.part not in points:
-            mistakes.append(_strange(said, "part", body.part, points))
-        elif not 0 <= body.score.value <= points[body.part]:
-            mistakes.append(
-                Mistake(
-                    file=entry_name(said),
-                    place="score.value",
-                    read=f"{body.score.value:g}",
-                    expected=f"0 to {points[body.part]:g}, the points of {body.part!r}",
-                )
-            )
-        first = seen.setdefault((body.stage, body.team, body.part), said.seq)
-        if first != said.seq:
-            mistakes.append(
-                Mistake(
-                    file=entry_name(said),
-                    place="part",
-                    read=f"a second score of {body.team!r} in {body.part!r} of {body.stage!r}",
-                    expected=f"one; entry {first} has scored it already",
-                    remedy="If the first is wrong, take this one back and correct that one.",
-                )
-            )
-    return mistakes
-
-
-def _strange(said: Said[Score], place: str, name: str, known: Iterable[str]) -> Mistake:
-    return Mistake(
-        file=entry_name(said),
-        place=place,
-        read=repr(name),
-        expected="one of " + (", ".join(known) or "none that is declared"),
     )
