@@ -84,7 +84,8 @@ def text_fault(value: Json, *, name: bool) -> tuple[str, str] | None:
 
 
 def shown(text: str) -> str:
-    """Return the text as far as a line of a terminal has room for it."""
+    """Return the text as far as a line of a terminal has room for it, with no sign to obey."""
+    text = text if text.isprintable() else repr(text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 

@@ -74,7 +74,7 @@ def read_sheets_file(path: Path, *, teams: Collection[str], criteria: Mapping[st
         ]
         cell = (str(line.said["reviewer"]), str(line.said["team"]))
         if cell in first:
-            read = f"a second sheet of one reviewer for {shown(cell[1])}, after {first[cell]}"
+            read = f"a second sheet of one reviewer for {shown(repr(cell[1]))}, after {first[cell]}"
             expected = "one sheet of a reviewer for a team"
             found.append(Mistake(file=file, place=line.place, read=read, expected=expected))
         first.setdefault(cell, line.place)
