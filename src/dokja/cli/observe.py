@@ -48,8 +48,10 @@ def observe(folder: Path, stage: str, only: tuple[str, ...], *, as_json: bool) -
     wanted = only or WHAT
     console = Console(stderr=True)
     with console.status("reading") as status:
-        observer = _Observer(programme, rulebook, stage=stage, on=now().date(), status=status)
-        counts = observer.observe(wanted)
+        observer = _Observer(
+            programme, rulebook, stage=stage, wanted=wanted, on=now().date(), status=status
+        )
+        counts = observer.observe()
     if as_json:
         emit(
             {
@@ -70,7 +72,14 @@ class _Observer:
     """One pass over a stage: reads everything first, then appends as it goes."""
 
     def __init__(
-        self, programme: Programme, rulebook: Rulebook, *, stage: str, on: date, status: Status
+        self,
+        programme: Programme,
+        rulebook: Rulebook,
+        *,
+        stage: str,
+        wanted: Sequence[str],
+        on: date,
+        status: Status,
     ) -> None:
         self.programme = programme
         self.rulebook = rulebook
@@ -81,13 +90,19 @@ class _Observer:
         self.field: Entrants = observations.entrants(programme, stage=stage)
         self.run_parts = observations.measured_parts(rulebook, stage=stage, by="runs")
         self.suites: dict[str, Suite] = observations.suites(programme, self.run_parts)
+        self.wanted = wanted
+        # Sheets are sealed as they are read: what is not wanted now leaves no seal behind.
+        drafts = {"ballots": ballot_drafts, "sheets": sheet_drafts}
         self.people = [
-            *ballot_drafts(programme, rulebook, stage=stage, on=on, teams=self.field.teams),
-            *sheet_drafts(programme, rulebook, stage=stage, on=on, teams=self.field.teams),
+            batch
+            for name, drafts_of in drafts.items()
+            if name in wanted
+            for batch in drafts_of(programme, rulebook, stage=stage, on=on, teams=self.field.teams)
         ]
 
-    def observe(self, wanted: Sequence[str]) -> dict[str, int]:
+    def observe(self) -> dict[str, int]:
         """Return how many entries were appended for each of what was wanted."""
+        wanted = self.wanted
         counts: dict[str, int] = {}
         if "benchmarks" in wanted:
             counts["benchmarks"] = self._answer() + self._score()
