@@ -233,7 +233,7 @@ def test_ledger_that_does_not_say_whose_it_is_is_refused(written):
 def test_database_without_this_ledger_is_told(postgres_address, postgres_storage):
     from dokja.evidence.ledger.postgres import PostgresStorage  # noqa: PLC0415 (optional extra)
 
-    with pytest.raises(LedgerError, match="there is no ledger example.org/nobody here"):
+    with pytest.raises(LedgerError, match=r"there is no ledger example\.org/nobody here"):
         PostgresStorage(postgres_address, origin="example.org/nobody")
     with pytest.raises(LedgerError, match="is here already"):
         PostgresStorage.create(postgres_address, origin=postgres_storage.origin)
