@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).with_name("dossier.png")
-WIDTH, HEIGHT = 1180, 1180
+WIDTH, HEIGHT = 1280, 1500
 MOST_BYTES = 300_000
 
 

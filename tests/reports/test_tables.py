@@ -70,7 +70,7 @@ def test_reasons_stand_in_both_languages(written):
 
     assert row["reasons_ko"].startswith("과학기술정보통신부가 시각 인코더에 대해 ‘독자성’ 기준을")
     assert row["reasons_en"].startswith(
-        "the Ministry of Science and ICT ruled on the vision encoder"
+        "MSIT (Ministry of Science and ICT) ruled on the vision encoder"
     )
 
 

@@ -208,14 +208,14 @@ class Probability(Read):
 
 
 class Team(Read):
-    """Everything that was found about one team."""
+    """Everything that was found about one team; no total and no ranks where a vote decides."""
 
     team: str
     name: Text
     models: tuple[str, ...] = ()
     scores: tuple[Score, ...] = ()
-    total: Measured
-    rank_set: RankSet
+    total: Measured | None = None
+    rank_set: RankSet | None = None
     gates: tuple[Ruling, ...] = ()
     grades: tuple[Grade, ...] = ()
     advances: Ruling

@@ -79,13 +79,21 @@ def share(number: float) -> str:
     return plain(100 * number, 1).removesuffix(".0") + "%"
 
 
-def range_of_shares(low: float, high: float) -> str:
+def range_of_shares(low: float, high: float, *, drawn: bool = False) -> str:
     """Return a range of shares; one share where both ends are written alike.
 
+    Args:
+        low: The least that the share can be.
+        high: The most that it can be.
+        drawn: Whether the share was counted in draws, of which none or all is no certainty.
+
     Example:
-        >>> range_of_shares(0, 1), range_of_shares(0.25, 0.25)
-        ('0–100%', '25%')
+        >>> range_of_shares(0, 1), range_of_shares(0.25, 0.25), range_of_shares(0, 0, drawn=True)
+        ('0–100%', '25%', '<0.1%')
     """
+    least = _SMALLEST_SHARE / 2
+    if drawn:
+        low, high = (min(max(end, least), 1 - least) for end in (low, high))
     first, last = share(low), share(high)
     if first == last:
         return first

@@ -25,10 +25,11 @@ from dokja.public.reports.document import (
 )
 from dokja.public.reports.document import Ruling as Answer
 from dokja.public.reports.headlines import failed_gates, sentences
+from dokja.public.reports.merging import SUPPORTING, merged
 from dokja.public.reports.records import Records, Said
 from dokja.public.reports.words import Words
 
-__all__ = ["Gap", "Story"]
+__all__ = ["Gap", "Story", "by_total"]
 
 _ORDER = {"holds": 0, "undecided": 1, "fails": 2}
 
@@ -80,13 +81,7 @@ class Story:
     @property
     def by_total(self) -> Sequence[Team]:
         """Teams by their totals, best first; those without one behind, by the ranks left open."""
-
-        def place(team: Team) -> tuple[bool, float, int, int, str]:
-            has_none = not isinstance(team.total, Measure)
-            total = 0.0 if not isinstance(team.total, Measure) else -team.total.value
-            return has_none, total, team.rank_set.best, team.rank_set.worst, team.team
-
-        return sorted(self.decision.teams, key=place)
+        return by_total(self.decision.teams)
 
     @property
     def whole_parts(self) -> Sequence[Part]:
@@ -212,11 +207,31 @@ class Story:
         return any(team.grades for team in self.decision.teams)
 
     def every_reason(self, ruling: Answer) -> Sequence[Reason]:
-        """Return the reasons of a ruling and of all that it is made of, each once."""
-        found = list(ruling.reasons)
-        for part in ruling.parts:
-            found += [reason for reason in self.every_reason(part) if reason not in found]
-        return found
+        """Return the reasons of a ruling and of all that it is made of, each said once."""
+        return merged(_gathered(ruling))
+
+    def own_reasons(self, ruling: Answer) -> Sequence[Reason]:
+        """Return the reasons of a ruling that none of its parts gives."""
+        below = [reason for part in ruling.parts for reason in _gathered(part)]
+        return merged(reason for reason in ruling.reasons if reason not in below)
+
+    def telling_reasons(self, ruling: Answer) -> Sequence[Reason]:
+        """Return the reasons that decided a ruling; all of them where nothing else is said."""
+        every = self.every_reason(ruling)
+        return [reason for reason in every if reason.code not in SUPPORTING] or every
+
+    def grade_reasons(self, team: Team, *, model: str, part: ComponentGrade) -> Sequence[Reason]:
+        """Return the reasons for a component's grade that no gate has told already."""
+        subject = f"{model}/{part.component}"
+        told = any(answer.subject == subject for gate in team.gates for answer in gate.parts)
+        if told:
+            return ()
+        return merged(reason for reason in part.reasons if reason.code != "declared-origin")
+
+    @property
+    def settles(self) -> Sequence[Reason]:
+        """What would settle the decision, the greatest effect first."""
+        return merged(self.decision.reliability.settles)
 
     def compared(
         self, team: Team, ruling: Answer
@@ -262,3 +277,21 @@ def _merged(reasons: Sequence[Reason]) -> Reason | None:
         params["points"] = None  # several parts: their names and points stand beside it
     entries = tuple(sorted({seq for reason in reasons for seq in reason.entries}))
     return Reason(code=reasons[0].code, params=params, entries=entries)
+
+
+def _gathered(ruling: Answer) -> Sequence[Reason]:
+    found = list(ruling.reasons)
+    for part in ruling.parts:
+        found += [reason for reason in _gathered(part) if reason not in found]
+    return found
+
+
+def by_total(teams: Iterable[Team]) -> Sequence[Team]:
+    """Return the teams by their totals, best first; those without one by the ranks left open."""
+
+    def place(team: Team) -> tuple[bool, float, int, int, str]:
+        value = -team.total.value if isinstance(team.total, Measure) else 0.0
+        best, worst = (team.rank_set.best, team.rank_set.worst) if team.rank_set else (0, 0)
+        return not isinstance(team.total, Measure), value, best, worst, team.team
+
+    return sorted(teams, key=place)

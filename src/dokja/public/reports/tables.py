@@ -72,7 +72,16 @@ def _number(prefix: str) -> tuple[str, ...]:
     return (prefix, *(f"{prefix}_{column}" for column in _NUMBER[1:]))
 
 
-def _measured(score: Measure | MissingMeasure) -> tuple[Cell, ...]:
+def _ranks(team: Team) -> tuple[Cell, Cell, Cell]:
+    ranks = team.rank_set
+    if ranks is None or ranks.basis == "none":
+        return None, None, None if ranks is None else ranks.basis
+    return ranks.best, ranks.worst, ranks.basis
+
+
+def _measured(score: Measure | MissingMeasure | None) -> tuple[Cell, ...]:
+    if score is None:  # a vote, which has no points
+        return (None,) * len(_NUMBER)
     if isinstance(score, MissingMeasure):
         return (*(None for _ in _NUMBER[1:]), score.missing)
     rests = "; ".join(f"{n} {what}" for what, n in score.rests_on)
@@ -94,8 +103,7 @@ def _standing(decision: Decision, say: _Speaker) -> Table:
     columns += ["p_lowest_high", "p_error", "p_basis", "p_missing_ko", "p_missing_en"]
     rows = []
     for team in decision.teams:
-        p, ranks = team.probability, team.rank_set
-        has_ranks = ranks.basis != "none"
+        p = team.probability
         chances: tuple[Cell, ...] = (None,) * 6
         if p is not None:
             lowest = (None, None) if p.lowest is None else (p.lowest.low, p.lowest.high)
@@ -106,9 +114,7 @@ def _standing(decision: Decision, say: _Speaker) -> Table:
                 *_names(team),
                 team.advances.verdict,
                 *_measured(team.total),
-                ranks.best if has_ranks else None,
-                ranks.worst if has_ranks else None,
-                ranks.basis,
+                *_ranks(team),
                 *chances,
                 *(say.reasons([why]) if why is not None else (None, None)),
             )

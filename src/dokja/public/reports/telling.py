@@ -20,6 +20,7 @@ from dokja.public.reports.document import (
 )
 from dokja.public.reports.headlines import failed_gates
 from dokja.public.reports.records import Said
+from dokja.public.reports.terms import Range
 from dokja.public.reports.words import Words
 
 __all__ = ["Teller"]
@@ -77,6 +78,8 @@ class Teller:
     def total(self, team: Team) -> str:
         """Return a team's total with its interval and ranks."""
         name = self._words.local(team.name)
+        if team.total is None:
+            return name
         if not isinstance(team.total, Measure):
             why = self._words.label("missing", team.total.missing)
             return self._words.text("tell.no-total", name=name, why=why, ranks=self.ranks(team))
@@ -91,11 +94,31 @@ class Teller:
     def ranks(self, team: Team) -> str:
         """Return the ranks that a team may hold."""
         ranks = team.rank_set
-        if ranks.basis == "none":
+        if ranks is None or ranks.basis == "none":
             return self._words.text("tell.no-ranks")
         if ranks.best == ranks.worst:
             return self._words.text("tell.rank", best=ranks.best)
         return self._words.text("tell.ranks", best=ranks.best, worst=ranks.worst)
+
+    def chance(self, team: Team) -> str:
+        """Return how probable it is that a team goes on.
+
+        A share that was drawn is never certain; a gate that is not met is.
+        """
+        found = team.probability
+        if found is None:
+            return self._words.text("decision.cannot-be-told")
+        failed = failed_gates(self._decision, team.team)
+        drawn = found.basis == "draws" and not failed
+        return figures.range_of_shares(found.advance.low, found.advance.high, drawn=drawn)
+
+    def wrong(self, found: Range) -> str:
+        """Return how probable it is that the decision is wrong."""
+        drawn = any(
+            team.probability is not None and team.probability.basis == "draws"
+            for team in self._decision.teams
+        )
+        return figures.range_of_shares(found.low, found.high, drawn=drawn)
 
     def strip(self, team: Team) -> str:
         """Return a team's score sheet in one sentence."""

@@ -5,12 +5,14 @@ characters. Signs that would steer a terminal are written out.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from dokja.public.reports import figures
 from dokja.public.reports.document import Decision, Measure, Reason, Team, read_decision
 from dokja.public.reports.headlines import sentences
+from dokja.public.reports.merging import merged
 from dokja.public.reports.names import Names, language
+from dokja.public.reports.story import by_total
 from dokja.public.reports.telling import Teller
 from dokja.public.reports.words import Words, visible
 from dokja.values import Json
@@ -18,6 +20,7 @@ from dokja.values import Json
 __all__ = ["headline", "standing_text", "word_reason"]
 
 _GAP = "  "
+_POINTS = slice(1, 3)
 
 
 def word_reason(
@@ -76,35 +79,30 @@ def standing_text(decision: Mapping[str, Json], lang: str, *, width: int = 100) 
         lines.append(words.text("title.invented"))
     lines += ["", *_wrapped(" ".join(sentences(read, words)), width=width), ""]
     lines += _table(_rows(read, words=words, tell=tell))
-    lines += ["", *_closing(read, words=words, width=width)]
+    lines += ["", *_closing(read, words=words, tell=tell, width=width)]
     return visible("\n".join(lines))
 
 
 def _rows(decision: Decision, *, words: Words, tell: Teller) -> Sequence[Sequence[str]]:
     keys = ("team", "total", "ranks", "gates", "advances", "chance")
     heads = [words.text(f"column.{key}") for key in keys]
-    return [heads, *(_row(team, words=words, tell=tell) for team in _by_total(decision.teams))]
-
-
-def _by_total(teams: Iterable[Team]) -> Sequence[Team]:
-    def place(team: Team) -> tuple[bool, float, int, str]:
-        measured = isinstance(team.total, Measure)
-        value = -team.total.value if isinstance(team.total, Measure) else 0.0
-        return not measured, value, team.rank_set.best, team.team
-
-    return sorted(teams, key=place)
+    rows = [heads, *(_row(team, words=words, tell=tell) for team in by_total(decision.teams))]
+    if decision.parts:
+        return rows
+    return [[row[0], *row[_POINTS.stop :]] for row in rows]  # a vote has no points and no ranks
 
 
 def _row(team: Team, *, words: Words, tell: Teller) -> Sequence[str]:
     if isinstance(team.total, Measure):
         total = f"{figures.value(team.total)} [{figures.interval(team.total)}]"
+    elif team.total is None:
+        total = "–"
     else:
         total = f"– ({words.label('missing', team.total.missing)})"
     gates = [words.label("verdict", gate.verdict) for gate in team.gates]
     chance = words.text("decision.cannot-be-told")
     if team.probability is not None:
-        advance = team.probability.advance
-        chance = figures.range_of_shares(advance.low, advance.high)
+        chance = tell.chance(team)
     return [
         words.local(team.name),
         total,
@@ -115,17 +113,17 @@ def _row(team: Team, *, words: Words, tell: Teller) -> Sequence[str]:
     ]
 
 
-def _closing(decision: Decision, *, words: Words, width: int) -> list[str]:
+def _closing(decision: Decision, *, words: Words, tell: Teller, width: int) -> list[str]:
     wrong = decision.reliability.p_wrong
     if wrong is not None:
-        shown = figures.range_of_shares(wrong.low, wrong.high)
+        shown = tell.wrong(wrong)
         said = [words.text("doubt.wrong", range=shown)]
     else:
         said = [words.text("doubt.cannot-be-told")]
     lines = [line for sentence in said for line in _wrapped(sentence, width=width)]
     if decision.reliability.settles:
         lines.append(f"{words.text('doubt.settles')}:")
-    for reason in decision.reliability.settles:
+    for reason in merged(decision.reliability.settles):
         first, *rest = _wrapped(words.reason(reason), width=width - 2)
         lines += [f"- {first}", *(f"  {line}" for line in rest)]
     return lines

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from dokja.public.reports import figures
 from dokja.public.reports.document import Measure, Reason, Text
+from dokja.public.reports.merging import EACH
 from dokja.public.reports.names import Language, Names, local
 from dokja.public.reports.particles import particle
 
@@ -29,7 +30,7 @@ _INVISIBLE = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
 _LABELLED = {
-    "verdict": "verdict",
+    "verdict": "ruled",
     "ground": "ground",
     "reason": "missing",
     "role": "role",
@@ -48,8 +49,8 @@ _LABELLED = {
     "authority": "authority",
     "expected": "authority",
     "question": "question",
-    "ruling": "verdict",
-    "findings": "verdict",
+    "ruling": "ruled",
+    "findings": "ruled",
     "published": "published",
     "computed": "published",
 }
@@ -158,7 +159,8 @@ class Words:
         """Return the sentence of a code: that for what is null among its parameters, if any."""
         reasons: Mapping[str, str] = self._tables["reasons"]
         nulls = "|".join(sorted(name for name, value in params.items() if value is None))
-        template = reasons.get(f"{code}|{nulls}") or reasons.get(code)
+        variant = "*" if params.get(EACH) else f"|{nulls}"
+        template = reasons.get(f"{code}{variant}") or reasons.get(code)
         if template is None or any(slot not in params for slot, _ in _SLOT.findall(template)):
             return self._template("reason.unknown")
         return template
@@ -179,8 +181,9 @@ class Words:
         if self.lang == "ko":
             return particle(self._shown(name, value, ""), form)
         one, many = form.split("/")
-        number = len(value) if isinstance(value, list | tuple) else value
-        return one if number == 1 else many
+        if isinstance(value, list | tuple):
+            return one if len(value) == 1 else many
+        return one if isinstance(value, str) or value == 1 else many
 
     def _shown(self, name: str, value: object, form: str) -> str:
         if isinstance(value, list | tuple):
