@@ -142,7 +142,11 @@ def judge(
         missing=missing,
         sealed=sealed_fields(record, stage=stage),
         reliability=reliability,
-        entries=tuple((seq, *record.digests[seq]) for seq in sorted(used)),
+        entries=tuple(
+            (seq, entry.id, entry.kind, entry.digest)
+            for seq, entry in sorted(record.entries.items())
+            if seq in used
+        ),
     )
 
 

@@ -24,7 +24,6 @@ from dokja.evidence.ledger.kinds import (
     check_body,
     read_body,
 )
-from dokja.values import Digest
 
 __all__ = ["Record", "Said", "entry_name", "read_record", "survey"]
 
@@ -71,12 +70,12 @@ class Record:
     Attributes:
         said: Everything that stands, in order.
         withdrawn: What was taken back with nothing in its place.
-        digests: Leaf digest and kind of every entry, by its number.
+        entries: Every entry, by its number.
     """
 
     said: tuple[Said[Body], ...]
     withdrawn: tuple[Withdrawn, ...]
-    digests: Mapping[int, tuple[str, str, Digest]]
+    entries: Mapping[int, Entry]
 
     def every(self, kind: type[B]) -> tuple[Said[B], ...]:
         """Return all that was said of this kind, in order."""
@@ -163,9 +162,7 @@ def survey(entries: Iterable[Entry]) -> tuple[Record, list[Mistake]]:
     record = Record(
         said=tuple(said),
         withdrawn=tuple(withdrawn),
-        digests=MappingProxyType(
-            {entry.seq: (entry.id, entry.kind, entry.digest) for entry in ordered}
-        ),
+        entries=MappingProxyType({entry.seq: entry for entry in ordered}),
     )
     if record.programme() is None:
         mistakes.append(

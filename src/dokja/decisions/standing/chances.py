@@ -296,8 +296,11 @@ class _Field:
         within = {team for team in counted if points[team].verdict is Verdict.HOLDS}
         if any(points[team].verdict is Verdict.UNDECIDED for team in counted):
             return because("nothing-decided-yet")
+        totals = self.totals(counted)
+        if not totals:  # nobody passes the gates, whatever the points
+            return Between(low=0.0, high=0.0)
         found = set_probability(
-            self.totals(counted),
+            totals,
             [self.labels[team] for team in within],
             draws=self.probability.draws,
             seed=self.probability.seed,
