@@ -36,6 +36,7 @@ EXPORT_END = "dokja.ledger.export-end/1"
 BLOCK = 256
 
 _FAMILY = "dokja.ledger.export/"
+_HASHES, _FOOT = b'{"hashes":', b'{"checkpoints":'
 _LONGEST_LINE = 1 << 26
 
 
@@ -296,14 +297,16 @@ def _walk(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Walk along the leaves of an export, block by block."""
-    for leaves, hashes in _blocks(source, size=size):
-        kept = _kept_hashes(hashes, first=chain.size, count=len(leaves))
+    for leaves, line in _blocks(source, size=size):
+        kept = _kept_hashes(line, first=chain.size)
+        if kept is None:
+            words = f"the line of hashes after entry {chain.size + len(leaves) - 1} was edited"
+            chain.find(None, "hashes", words)
 
-        def at(run: Run, kept: dict[int, bytes] = kept) -> dict[int, bytes] | None:
+        def at(run: Run, kept: dict[int, bytes] | None = kept) -> dict[int, bytes] | None:
             return kept if run.level == 0 else None
 
-        if leaves:
-            chain.take(leaves, kept=at)
+        chain.take(leaves, kept=at)
         if progress is not None:
             progress(chain.size, size)
     if chain.size < size:
@@ -311,38 +314,39 @@ def _walk(
         chain.find(chain.size, "missing", words)
 
 
-def _kept_hashes(line: bytes, *, first: int, count: int) -> dict[int, bytes]:
+def _kept_hashes(line: bytes, *, first: int) -> dict[int, bytes] | None:
     """Return the leaf hashes of a line, by number; none where the line is wrong."""
     try:
         said = parse_json(line)
         hashes = [base64.b64decode(text, validate=True) for text in said["hashes"]]
         right = _line({"hashes": [_base64(one) for one in hashes]}) == line
     except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return dict(enumerate(hashes, start=first)) if right and len(hashes) == count else {}
+        return None
+    return dict(enumerate(hashes, start=first)) if right else None
 
 
 def _blocks(source: Path | bytes, *, size: int) -> Iterator[tuple[list[bytes], bytes]]:
-    """Yield leaves with the line of their hashes, never beyond what the head names."""
+    """Yield leaves with the line of their hashes, never more than the head names.
+
+    A line too many is passed over: then a number is wrong, or the foot stands elsewhere.
+    """
     lines = _lines(source)
     next(lines, b"")
     done = 0
     while done < size:
+        wanted = min(BLOCK, size - done)
         leaves: list[bytes] = []
+        mark = b""
         for line in lines:
-            if line.startswith((b'{"hashes":', b'{"checkpoints":')):
-                yield leaves, line
+            if line.startswith((_HASHES, _FOOT)):
+                mark = line
                 break
-            leaves.append(line.removesuffix(b"\n"))
-            if len(leaves) == min(BLOCK, size - done):
-                yield leaves, next(lines, b"")
-                break
-        else:
-            yield leaves, b""
+            if len(leaves) < wanted:
+                leaves.append(line.removesuffix(b"\n"))
+        yield leaves, mark
+        if len(leaves) < wanted or not mark.startswith(_HASHES):
             return
-        if len(leaves) < min(BLOCK, size - done):
-            return
-        done += len(leaves)
+        done += wanted
 
 
 def _names(source: Path | bytes, *, size: int) -> Iterator[tuple[int, str]]:

@@ -118,14 +118,16 @@ def open_vouched(
         problem = f"{who}: this checkpoint is of {checkpoint.origin!r}, not of {origin!r}"
         return Vouched(who=who, problem=problem)
     log_keys = [key for key in keys if key.sort is KeySort.LOG]
-    wanted = log_keys if signer is None else [signer]
-    if any(checkpoint.signed_by(key) for key in wanted):
-        return Vouched(who=who, checkpoint=checkpoint)
-    if not wanted:
+    # What a witness co-signs is a checkpoint of the log: both signatures must be there.
+    wanted = [log_keys] if signer is None else [[signer], log_keys]
+    for either in wanted:
+        if either and not any(checkpoint.signed_by(key) for key in either):
+            names = " or ".join(str(key) for key in either)
+            return Vouched(who=who, problem=f"{who}: none of the signatures is by {names}")
+    undecided = ""
+    if not any(wanted):
         undecided = f"{who}: no key of the log is known, so that nobody can tell who signed it"
-        return Vouched(who=who, checkpoint=checkpoint, undecided=undecided)
-    names = ", ".join(str(key) for key in wanted)
-    return Vouched(who=who, problem=f"{who}: none of the signatures is by {names}")
+    return Vouched(who=who, checkpoint=checkpoint, undecided=undecided)
 
 
 def compare_vouched(chain: Chain, vouched: Iterable[Vouched]) -> list[str]:

@@ -99,7 +99,11 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def _fetch_address(address: str) -> str:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        message = f"{address}: this is no address ({error})"
+        raise LedgerError(message) from error
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         message = f"{address}: a witness is asked over https only"
         raise LedgerError(message)
