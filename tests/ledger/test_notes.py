@@ -124,7 +124,7 @@ def test_note_with_one_forged_line_beside_a_good_one_is_refused(at):
     other = sign_checkpoint(LOG.name, 6, ROOT, key=LOG)
     forged = other + note.splitlines()[-1] + "\n"
 
-    with pytest.raises(LedgerBrokenError, match="witness.example/w1"):
+    with pytest.raises(LedgerBrokenError, match=r"witness\.example/w1"):
         open_note(forged, keys=[LOG.verifier, WITNESS.verifier], place="here")
 
 
@@ -227,7 +227,8 @@ def test_key_of_another_length_is_refused():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "log", "log+00000000+AAAA", str(LOG.verifier).replace("example", "another"), "log+zz+é"]
+    "text",
+    ["", "log", "log+00000000+AAAA", str(LOG.verifier).replace("example", "another"), "log+zz+é"],
 )
 def test_malformed_public_key_is_refused(text):
     with pytest.raises(KeyFileError):

@@ -111,7 +111,7 @@ def test_witness_refuses_another_log_and_a_memory_that_is_not_its_own(
 
     with pytest.raises(LedgerBrokenError, match="not signed by a key of the log"):
         sign(note=note)
-    with pytest.raises(LedgerBrokenError, match="the witness watches example.org/elsewhere"):
+    with pytest.raises(LedgerBrokenError, match=r"the witness watches example\.org/elsewhere"):
         sign(seen)
     with pytest.raises(LedgerBrokenError, match="not co-signed by its key"):
         sign(ledger.checkpoint(log_key))
@@ -206,7 +206,7 @@ def published(request):
     """An address on the loopback at which somebody answers."""
 
     class Answering(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802 (the library's name)
+        def do_GET(self):
             status, body, headers = self.server.answer
             self.send_response(status)
             for name, value in headers.items():
