@@ -90,17 +90,12 @@ def grade_component(
     """Return the grade of one component of a model."""
     declared = declared_grade(component)
     seen = comparisons(rulebook, record, model=said.body, component=component)
-    open_reasons, uncompared = _open(
-        rulebook, record, model=said.body, component=component, seen=seen
-    )
+    left = _left_open(rulebook, record, model=said.body, component=component, seen=seen)
     derived = [comparison for comparison in seen if comparison.says is Says.DERIVED]
-    found = _range(
-        rulebook, declared=declared, derived=derived, seen=seen, is_open=bool(open_reasons)
-    )
-    status = _status(declared, found=found)
+    found = _range(rulebook, declared=declared, derived=derived, left=left)
     reasons = [comparison.reason for comparison in derived]
     reasons += _declaration(component, declared=declared, seqs=said.seqs)
-    reasons += open_reasons
+    reasons += left.reasons
     reasons += [c.reason for c in seen if c.says in {Says.INDEPENDENT, Says.SOURCE}]
     scheme = rulebook.scheme
     return ComponentGrade(
@@ -112,22 +107,37 @@ def grade_component(
         origin=component.origin,
         base=component.base,
         found=found,
-        status=status,
+        status=_status(declared, found=found),
         reasons=tuple(reasons),
         findings=tuple(sorted({seq for comparison in seen for seq in comparison.seqs})),
-        uncompared=uncompared,
+        uncompared=left.uncompared,
     )
 
 
-def _open(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LeftOpen:
+    """What the comparisons leave open.
+
+    Attributes:
+        reasons: Why the component is not settled; none when it is.
+        uncompared: Models with which a better comparison is missing.
+        lows: For each reason, the weakest grade that could come of it; none where any could.
+    """
+
+    reasons: tuple[Reason, ...]
+    uncompared: tuple[str, ...]
+    lows: tuple[GradeName | None, ...]
+
+
+def _left_open(
     rulebook: Rulebook,
     record: Record,
     *,
     model: Model,
     component: Component,
     seen: tuple[Comparison, ...],
-) -> tuple[list[Reason], tuple[str, ...]]:
-    """Return why the component is not settled, and what a better comparison is missing with.
+) -> _LeftOpen:
+    """Return what is left open.
 
     A comparison that could not carry a verdict is made good by one that could, with the same
     model. A relation whose direction is open is made good by nothing but its direction.
@@ -138,21 +148,27 @@ def _open(
         for c in seen
         if c.says is Says.OPEN and (c.other not in settled or c.reason.code == "direction-open")
     ]
-    reasons = [comparison.reason for comparison in blocking]
     compared = settled | {comparison.other for comparison in blocking}
-    standard = standard_for(rulebook, component.role)
-    name = component.component
-    if standard.against_all:
-        asked = others(record, model=model, role=component.role)
-        lacking = [other for other in asked if other not in compared]
-        if lacking:
-            reasons.append(because("not-compared", component=name, references=lacking))
-    else:
-        lacking = []
-    if not compared and not lacking:
-        reasons.append(because("nothing-to-compare-with", component=name, role=component.role))
-    uncompared = {*lacking, *(comparison.other for comparison in blocking)}
-    return reasons, tuple(sorted(uncompared))
+    asked = (
+        others(record, model=model, role=component.role)
+        if standard_for(rulebook, component.role).against_all
+        else ()
+    )
+    lacking: list[str] = [other for other in asked if other not in compared]
+    missing: list[Reason] = []
+    if lacking:
+        missing.append(
+            because("not-compared", component=component.component, references=[*lacking])
+        )
+    elif not compared:
+        missing.append(
+            because("nothing-to-compare-with", component=component.component, role=component.role)
+        )
+    return _LeftOpen(
+        reasons=(*(comparison.reason for comparison in blocking), *missing),
+        uncompared=tuple(sorted({*lacking, *(comparison.other for comparison in blocking)})),
+        lows=(*(comparison.low for comparison in blocking), *(None for _ in missing)),
+    )
 
 
 def _range(
@@ -160,19 +176,16 @@ def _range(
     *,
     declared: GradeName | None,
     derived: list[Comparison],
-    seen: tuple[Comparison, ...],
-    is_open: bool,
+    left: _LeftOpen,
 ) -> GradeRange | None:
     if rulebook.scheme is None:
         return None
-    high = min([HIGHEST_FOUND, *([declared] if declared is not None else [])])
+    high = HIGHEST_FOUND if declared is None else min(declared, HIGHEST_FOUND)
     high = min([high, *(c.high for c in derived if c.high is not None)])
-    low = high
     # What is derived within a range of relations is at least as weak as the weakest of them.
-    low = min([low, *(c.low for c in derived if c.low is not None)])
-    low = min([low, *(c.low for c in seen if c.says is Says.OPEN and c.low is not None)])
-    if is_open:
-        low = min([low, *rulebook.scheme.derived.model_dump().values()])
+    low = min([high, *(c.low for c in derived if c.low is not None)])
+    weakest = min(rulebook.scheme.derived.model_dump().values())
+    low = min([low, *(weakest if could_be is None else could_be for could_be in left.lows)])
     if declared is None and not derived:
         low = GRADES[0]
     return GradeRange(low=low, high=high)
