@@ -231,12 +231,13 @@ class _Field:
             draws=self.probability.draws,
             seed=self.probability.seed,
         )
-        level = found.level if found.critical_value is not None else 1.0
+        if found.critical_value is None:  # nothing varies: the points as scored say all
+            return {team: self._ordered(team, among=every) for team in every}
         return {
             team: RankRange(
                 best=found.of(self.labels[team]).best,
                 worst=found.of(self.labels[team]).worst,
-                level=level,
+                level=found.level,
                 basis=Basis.ESTIMATES,
             )
             for team in every
@@ -264,7 +265,8 @@ class _Field:
             open_too = {other for other, verdict in gates.items() if verdict is not Verdict.FAILS}
             most, least = self._drawn(sure | {team}), self._drawn(open_too | {team})
         share = Between(low=least.of(label).top.low, high=most.of(label).top.high)
-        if (share.low, share.high, lowest.low, lowest.high) == (0.0, 1.0, 0.0, 1.0):
+        unknown = self.order.highs[team] - self.order.lows[team] >= self.sheets[team].total.points
+        if unknown and (share.low, share.high, lowest.low, lowest.high) == (0.0, 1.0, 0.0, 1.0):
             return because("probability-needs-scores")
         errors = [found.monte_carlo_error for found in (everyone, most, least)]
         return Chance(
