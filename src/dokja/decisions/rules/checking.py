@@ -156,7 +156,7 @@ def _gate(gate: Table, *, at: str, graded: bool) -> Iterator[Fault]:
             "a [scheme] that says how components are graded",
             "",
         )
-    ruled = gate.get("rests_on") in {"rulings", "rulings-then-findings"}
+    ruled = gate.get("rests_on") in ("rulings", "rulings-then-findings")
     if ruled and gate.get("authority") is None:
         yield (
             f"{at}.authority",
@@ -295,7 +295,7 @@ def _measure(part: Table, *, at: str) -> Iterator[Fault]:
     for place, read, expected, remedy in _sum(
         criteria, expected=_number(part.get("points")), at=at
     ):
-        yield (place.replace(".parts", ".criteria"), read, expected, remedy)
+        yield (f"{place.removesuffix('.parts')}.criteria", read, expected, remedy)
 
 
 def _dates(stage: Table, *, at: str, stages: Table) -> Iterator[Fault]:
@@ -321,22 +321,40 @@ def _day(value: object) -> date | None:
 
 
 def _cycles(stages: Table) -> Iterator[Fault]:
-    """Yield every ring of stages that wait for each other, once."""
+    """Yield every ring of stages that wait for each other, once; likewise of places they fill."""
+    for ring in _rings({name: stage.get("after") for name, stage in _inside(stages)}):
+        yield (
+            f"stages.{ring[0]}.after",
+            "a stage that waits for itself: " + " after ".join([*ring, ring[0]]),
+            "stages in an order that has a beginning",
+            "",
+        )
+    filled_by = {name: _table(stage, "vacancy").get("stage") for name, stage in _inside(stages)}
+    for ring in _rings({name: by for name, by in filled_by.items() if by != name}):
+        yield (
+            f"stages.{ring[0]}.vacancy.stage",
+            "places that wait for themselves: " + " filled by ".join([*ring, ring[0]]),
+            "a re-entry that ends",
+            "",
+        )
+
+
+def _inside(stages: Table) -> Iterator[tuple[str, Table]]:
+    return _tables({"stages": stages}, "stages")
+
+
+def _rings(following: Mapping[str, object]) -> Iterator[list[str]]:
+    """Yield every ring of names in which each is followed by the next."""
     told: set[str] = set()
-    for start in stages:
+    for start in following:
         path = [start]
         while path[-1] not in path[:-1]:
-            after = _table(stages, path[-1]).get("after")
-            if not isinstance(after, str) or after not in stages:
+            behind = following[path[-1]]
+            if not isinstance(behind, str) or behind not in following:
                 break
-            path.append(after)
+            path.append(behind)
         else:
             ring = path[path.index(path[-1]) : -1]
             if told.isdisjoint(ring):
                 told.update(ring)
-                yield (
-                    f"stages.{ring[0]}.after",
-                    "a stage that waits for itself: " + " after ".join([*ring, ring[0]]),
-                    "stages in an order that has a beginning",
-                    "",
-                )
+                yield ring

@@ -11,7 +11,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from dokja.values import is_identifier
 
@@ -63,6 +63,12 @@ def _words(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("one line of text that is not empty")
     return text
+
+
+def _whole(number: object) -> object:
+    if isinstance(number, bool | float):  # which would equal it
+        raise ValueError(str(FORMAT))  # noqa: TRY004  # pydantic tells a ValueError as a mistake
+    return number
 
 
 Identifier: TypeAlias = Annotated[str, AfterValidator(_identifier)]
@@ -239,7 +245,7 @@ class Stage(_Terms):
 class RulebookFile(_Terms):
     """A rulebook as it stands in its file."""
 
-    format: Literal[1]
+    format: Annotated[Literal[1], BeforeValidator(_whole)]
     id: Identifier
     version: Words
     title: Titles
