@@ -8,7 +8,7 @@ entry of some kind should say.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dokja.values import Json, canonical_bytes
@@ -57,13 +57,13 @@ def swift_bytes(value: Json) -> bytes:
         >>> swift_bytes({"b": [1, 0.5], "a": "독자"}).decode()
         '{"a":"독자","b":[1,0.5]}'
     """
-    _refuse_deep(value, DEEPEST)
-    if _is_plain(value):
+    if _is_plain(value, DEEPEST):
         try:
             return _WRITER.encode(value).encode()
         except UnicodeEncodeError as error:
             message = f"this value has no canonical JSON form: {error}"
             raise ValueError(message) from error
+    _refuse_deep(value, DEEPEST)
     written = canonical_bytes(value)
     # A float such as 1e17 is written as an integer that has no canonical form when read back.
     if canonical_bytes(json.loads(written)) != written:
@@ -80,17 +80,16 @@ def _refuse_deep(value: Any, deepest: int) -> None:
         message = f"this value is nested deeper than {DEEPEST} levels"
         raise ValueError(message)
     for part in value.values() if kind is dict else value:
-        if type(part) is not str:
-            _refuse_deep(part, deepest - 1)
+        _refuse_deep(part, deepest - 1)
 
 
-def _is_plain(value: Any) -> bool:
-    """Tell whether Python's own JSON writer gives the RFC 8785 form of the value."""
+def _is_plain(value: Any, deepest: int) -> bool:
+    """Tell whether Python's own JSON writer gives the RFC 8785 form of a value not too deep."""
     kind = type(value)
     if kind is dict:
-        return _is_plain_object(value)
+        return deepest > 0 and _is_plain_object(value, deepest - 1)
     if kind is list or kind is tuple:
-        return all(map(_is_plain, value))
+        return deepest > 0 and _is_plain_list(value, deepest - 1)
     if kind is int:
         return bool(-_GREATEST <= value <= _GREATEST)
     if kind is float:
@@ -98,11 +97,18 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is bool or value is None
 
 
-def _is_plain_object(value: dict[Any, Any]) -> bool:
+def _is_plain_object(value: dict[Any, Any], deepest: int) -> bool:
     for key, part in value.items():
         if type(key) is not str or not (key.isascii() or _sorts_alike(key)):
             return False
-        if type(part) is not str and not _is_plain(part):
+        if type(part) is not str and not _is_plain(part, deepest):
+            return False
+    return True
+
+
+def _is_plain_list(value: Sequence[Any], deepest: int) -> bool:
+    for part in value:  # a loop, because this runs for every value that is ever verified
+        if not _is_plain(part, deepest):  # noqa: SIM110 (all() costs a generator for each list)
             return False
     return True
 
@@ -152,9 +158,12 @@ def leaf_fault(leaf: bytes) -> tuple[dict[str, Any], str]:
     its type and form. What the keys say of other entries is judged elsewhere.
     """
     try:
-        said = _READER.decode(leaf.decode())
+        text = leaf.decode()
+        said, end = _READER.raw_decode(text)
     except (AttributeError, ValueError, RecursionError) as error:
         return {}, f"its bytes are no JSON ({error})"
+    if end != len(text):
+        return {}, f"its bytes are no JSON (something stands after sign {end})"
     if not isinstance(said, dict):
         return {}, "its bytes are no JSON object"
     return said, _form_fault(said, leaf=leaf)
@@ -171,28 +180,31 @@ def _form_fault(said: Mapping[str, Any], *, leaf: bytes) -> str:
         return f"it has the format version {said['v']}; this Dokja reads up to {LEAF_VERSION}"
     if said.keys() != LEAF_KEYS:
         return f"its keys are {sorted(said)}, expected {sorted(LEAF_KEYS)}"
-    wrong = [key for key, fits in _FITTING.items() if not fits(said[key])]
+    return _part_fault(said)
+
+
+def _part_fault(said: Mapping[str, Any]) -> str:
+    """Return which of the keys of a leaf hold what they cannot hold."""
+    entry_id, time, kind, blobs = said["id"], said["time"], said["kind"], said["blobs"]
+    right = (
+        ("v", type(said["v"]) is int and said["v"] == LEAF_VERSION),
+        ("seq", type(said["seq"]) is int and said["seq"] >= 0),
+        ("id", type(entry_id) is str and _ID.fullmatch(entry_id) is not None),
+        ("time", type(time) is str and _TIME.fullmatch(time) is not None),
+        ("kind", type(kind) is str and _KIND.fullmatch(kind) is not None),
+        ("actor", type(said["actor"]) is str and bool(said["actor"])),
+        ("body", type(said["body"]) is dict),
+        ("blobs", type(blobs) is list and all(map(_is_blob, blobs))),
+    )
+    wrong = [key for key, fits in right if not fits]
     return f"its {', '.join(wrong)} cannot stand in an entry" if wrong else ""
+
+
+def _is_blob(text: object) -> bool:
+    return isinstance(text, str) and _BLOB.fullmatch(text) is not None
 
 
 def is_newer(said: Mapping[str, Any]) -> bool:
     """Tell whether a leaf names a version that this release does not know."""
     version = said.get("v")
     return type(version) is int and version > LEAF_VERSION
-
-
-def _fits_pattern(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    match = pattern.fullmatch
-    return lambda text: isinstance(text, str) and match(text) is not None
-
-
-_FITTING: Mapping[str, Callable[[Any], bool]] = {
-    "v": lambda number: number == LEAF_VERSION and type(number) is int,
-    "seq": lambda number: type(number) is int and number >= 0,
-    "id": _fits_pattern(_ID),
-    "time": _fits_pattern(_TIME),
-    "kind": _fits_pattern(_KIND),
-    "actor": lambda text: isinstance(text, str) and bool(text),
-    "body": lambda body: isinstance(body, dict),
-    "blobs": lambda blobs: isinstance(blobs, list) and all(map(_fits_pattern(_BLOB), blobs)),
-}

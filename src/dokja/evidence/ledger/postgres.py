@@ -228,7 +228,10 @@ class _View:
         return {node_of(key): value for key, value in found}
 
     def run(self, level: int, first: int, count: int) -> dict[int, bytes]:
-        query = "SELECT key, hash FROM dokja_nodes WHERE ledger = %s AND key >= %s AND key < %s"
+        query = (
+            "SELECT key, hash FROM dokja_nodes WHERE ledger = %s AND key >= %s AND key < %s"
+            " ORDER BY key"
+        )
         start = node_key(Node(level, first))
         found = self._connection.execute(query, (self._number, start, start + count)).fetchall()
         return {key - start + first: value for key, value in found}

@@ -259,7 +259,7 @@ class _View:
         return found
 
     def run(self, level: int, first: int, count: int) -> dict[int, bytes]:
-        query = "SELECT key, hash FROM nodes WHERE key >= ? AND key < ?"
+        query = "SELECT key, hash FROM nodes WHERE key >= ? AND key < ? ORDER BY key"
         start = node_key(Node(level, first))
         found = self._connection.execute(query, (start, start + count))
         return {key - start + first: value for key, value in found}
