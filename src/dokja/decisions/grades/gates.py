@@ -164,13 +164,13 @@ def _component(
     ]
     # A ruling on the component itself goes before one on the team, which says less about it.
     on_it = [said for said in on_it if said.body.component is not None] or on_it
-    if not on_it:
-        if gate.rests_on == "rulings":
-            lacking = because(
-                "not-ruled", gate=name, authority=gate.authority, component=component.component
-            )
-            return Ruling(rule=name, subject=subject, verdict=Verdict.UNDECIDED, reasons=(lacking,))
+    if not on_it and gate.rests_on != "rulings":
         return found
+    if not on_it:
+        lacking = because(
+            "not-ruled", gate=name, authority=gate.authority, component=component.component
+        )
+        return Ruling(rule=name, subject=subject, verdict=Verdict.UNDECIDED, reasons=(lacking,))
     rulings = [
         Ruling(
             rule=name,

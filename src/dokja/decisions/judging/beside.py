@@ -10,6 +10,8 @@ from dokja.values import Missing, MissingReason, Reason
 
 __all__ = ["absences", "compared", "sealed_fields"]
 
+_COMPUTED = {Verdict.HOLDS: "advance", Verdict.FAILS: "out", Verdict.UNDECIDED: "undecided"}
+
 
 def compared(
     record: Record, *, stage: str, rules: Stage, teams: Sequence[TeamStanding]
@@ -38,51 +40,39 @@ def compared(
 def _differences(said: Said[Outcome], teams: Sequence[TeamStanding]) -> tuple[Reason, ...]:
     grounds = {one.team: one.ground for one in said.body.eliminated}
     told = {**dict.fromkeys(said.body.advance, "advance"), **dict.fromkeys(grounds, "out")}
-    computed = {
-        standing.team: {
-            Verdict.HOLDS: "advance",
-            Verdict.FAILS: "out",
-            Verdict.UNDECIDED: "undecided",
-        }[standing.advances.verdict]
+    found = (
+        _difference(said, standing, told=told.get(standing.team), ground=grounds.get(standing.team))
         for standing in teams
-    }
-    found = []
-    for standing in teams:
-        team, here = standing.team, computed[standing.team]
-        if team not in told:
-            if here != "undecided":
-                found.append(
-                    because(
-                        "computed-but-not-published", team=team, computed=here, entries=said.seqs
-                    )
-                )
-        elif here == "undecided":
-            found.append(
-                because(
-                    "published-but-undecided", team=team, published=told[team], entries=said.seqs
-                )
-            )
-        elif here != told[team]:
-            found.append(
-                because(
-                    "published-otherwise",
-                    team=team,
-                    published=told[team],
-                    computed=here,
-                    entries=said.seqs,
-                )
-            )
-        elif team in grounds and not _same_ground(grounds[team], standing):
-            found.append(
-                because(
-                    "published-other-ground",
-                    team=team,
-                    published=grounds[team],
-                    computed="gate" if grounds[team] == "points" else "points",
-                    entries=said.seqs,
-                )
-            )
-    return tuple(found)
+    )
+    return tuple(reason for reason in found if reason is not None)
+
+
+def _difference(
+    said: Said[Outcome], standing: TeamStanding, *, told: str | None, ground: str | None
+) -> Reason | None:
+    """Return where the published and the computed fate of a team differ, if they do."""
+    team, entries = standing.team, said.seqs
+    here = _COMPUTED[standing.advances.verdict]
+    if told is None:
+        if here == "undecided":
+            return None
+        return because("computed-but-not-published", team=team, computed=here, entries=entries)
+    if here == "undecided":
+        return because("published-but-undecided", team=team, published=told, entries=entries)
+    if here != told:
+        return because(
+            "published-otherwise", team=team, published=told, computed=here, entries=entries
+        )
+    if ground is not None and not _same_ground(ground, standing):
+        other = "gate" if ground == "points" else "points"
+        return because(
+            "published-other-ground",
+            team=team,
+            published=ground,
+            computed=other,
+            entries=entries,
+        )
+    return None
 
 
 def _same_ground(ground: str, standing: TeamStanding) -> bool:

@@ -4,17 +4,26 @@ It is written as one JSON document, `dokja.decision/1`, in the canonical bytes o
 same rulebook and the same ledger give the same bytes. Reasons are codes; no sentence stands here.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from dokja.decisions.grades import ModelGrade
+from dokja.decisions.judging.shown import (
+    aggregate_json,
+    chance_json,
+    gates_json,
+    measured_json,
+    parts_json,
+    ranks_json,
+    score_json,
+    stage_json,
+    titles_json,
+)
 from dokja.decisions.rules import Rulebook, Ruling, Verdict, reason_json
-from dokja.decisions.rules.schema import Titles
 from dokja.decisions.standing import AggregateCheck, Between, Chance, PartScore, RankRange
 from dokja.evidence.ledger.kinds import Programme
-from dokja.values import Digest, Estimate, Json, Measured, Reason, Text, canonical_bytes
+from dokja.values import Digest, Json, Measured, Reason, Text, canonical_bytes
 
 __all__ = [
     "SCHEMA",
@@ -28,7 +37,6 @@ __all__ = [
     "SealedField",
     "Software",
     "TeamStanding",
-    "measured_json",
 ]
 
 SCHEMA = "dokja.decision/1"
@@ -88,20 +96,19 @@ class TeamStanding:
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it stands in a decision."""
-        drawn = isinstance(self.chance, Chance)
         return {
             "team": self.team,
             "name": {"ko": self.name.ko, "en": self.name.en},
             "models": list(self.models),
-            "scores": [_score_json(score) for score in self.scores],
+            "scores": [score_json(score) for score in self.scores],
             "total": measured_json(self.total),
-            "rank_set": _ranks_json(self.ranks),
+            "rank_set": ranks_json(self.ranks),
             "gates": [gate.to_json() for gate in self.gates],
             "grades": [grade.to_json() for grade in self.grades],
             "advances": self.advances.to_json(),
-            "probability": _chance_json(self.chance) if isinstance(self.chance, Chance) else None,
+            "probability": None if isinstance(self.chance, Reason) else chance_json(self.chance),
             "probability_missing": (
-                None if drawn or isinstance(self.chance, Chance) else reason_json(self.chance)
+                reason_json(self.chance) if isinstance(self.chance, Reason) else None
             ),
         }
 
@@ -232,12 +239,9 @@ class Reliability:
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it stands in a decision."""
-        told = isinstance(self.wrong, Between)
         return {
-            "p_wrong": self.wrong.to_json() if isinstance(self.wrong, Between) else None,
-            "missing": (
-                None if told or isinstance(self.wrong, Between) else reason_json(self.wrong)
-            ),
+            "p_wrong": None if isinstance(self.wrong, Reason) else self.wrong.to_json(),
+            "missing": reason_json(self.wrong) if isinstance(self.wrong, Reason) else None,
             "settles": [reason_json(reason) for reason in self.settles],
         }
 
@@ -301,7 +305,7 @@ class Decision:
                 "id": book.id,
                 "version": book.version,
                 "digest": str(book.digest),
-                "title": _titles(book.title),
+                "title": titles_json(book.title),
                 "supersedes": book.supersedes,
                 "in_force": book.in_force.isoformat(),
             },
@@ -310,11 +314,11 @@ class Decision:
                 "size": self.ledger.size,
                 "root": str(self.ledger.root),
             },
-            "stage": _stage_json(book, self.stage),
-            "parts": _parts_json(book, self.stage),
-            "gates": _gates_json(book, self.stage),
+            "stage": stage_json(book, self.stage),
+            "parts": parts_json(book, self.stage),
+            "gates": gates_json(book, self.stage),
             "teams": [team.to_json() for team in self.teams],
-            "aggregates": [_aggregate_json(check) for check in self.aggregates],
+            "aggregates": [aggregate_json(check) for check in self.aggregates],
             "outcome": self.outcome.to_json(),
             "published": None if self.published is None else self.published.to_json(),
             "missing": [absence.to_json() for absence in self.missing],
@@ -325,120 +329,3 @@ class Decision:
                 for seq, name, kind, digest in self.entries
             ],
         }
-
-
-def measured_json(score: Measured) -> dict[str, Json]:
-    """Return an estimate with its interval, or why there is none."""
-    if not isinstance(score, Estimate):
-        return {"missing": score.reason.value, "what": list(score.what)}
-    return {
-        "value": score.value,
-        "low": score.low,
-        "high": score.high,
-        "level": score.level,
-        "kind": score.kind.value,
-        "standard_error": score.standard_error,
-        "rests_on": [[what, count] for what, count in score.rests_on],
-        "method": score.method,
-    }
-
-
-def _score_json(score: PartScore) -> dict[str, Json]:
-    return {
-        "part": score.part,
-        "points": score.points,
-        "score": measured_json(score.score),
-        "rulebook": score.rulebook,
-        "entries": list(score.entries),
-        "invented": score.invented,
-        "method": score.method,
-    }
-
-
-def _ranks_json(ranks: RankRange) -> dict[str, Json]:
-    return {
-        "best": ranks.best,
-        "worst": ranks.worst,
-        "level": ranks.level,
-        "basis": ranks.basis.value,
-    }
-
-
-def _chance_json(chance: Chance) -> dict[str, Json]:
-    return {
-        "advance": chance.advance.to_json(),
-        "lowest": chance.lowest.to_json(),
-        "monte_carlo_error": chance.monte_carlo_error,
-        "basis": chance.basis.value,
-    }
-
-
-def _aggregate_json(check: AggregateCheck) -> dict[str, Json]:
-    return {
-        "part": check.part,
-        "statistic": check.statistic,
-        "score": measured_json(check.score),
-        "teams": check.teams,
-        "held_by": list(check.held_by),
-        "agrees": check.agrees.value,
-        "entries": list(check.entries),
-    }
-
-
-def _titles(titles: Titles) -> dict[str, Json]:
-    return {"ko": titles.ko, "en": titles.en}
-
-
-def _sources(book: Rulebook, tags: Sequence[str]) -> list[Json]:
-    return [{"tag": tag, "address": book.sources[tag].address} for tag in tags]
-
-
-def _stage_json(book: Rulebook, stage: str) -> Mapping[str, Json]:
-    rules = book.stages[stage]
-    days = {name: getattr(rules, name) for name in ("opens", "closes", "decided")}
-    vacancy = rules.vacancy
-    return {
-        "id": stage,
-        "title": _titles(rules.title),
-        "kind": rules.kind,
-        "planned_advance": rules.planned_advance,
-        "cut_among": rules.cut_among,
-        "after": rules.after,
-        **{name: None if day is None else day.isoformat() for name, day in days.items()},
-        "ties": {"rule": rules.ties.rule, "part": rules.ties.part},
-        "vacancy": None if vacancy is None else {"rule": vacancy.rule, "stage": vacancy.stage},
-        "sources": _sources(book, rules.sources),
-    }
-
-
-def _parts_json(book: Rulebook, stage: str) -> list[Json]:
-    """Return every part; one without sources of its own has those of what it is a part of."""
-    tags: dict[str | None, Sequence[str]] = {None: book.stages[stage].sources}
-    for part, parent in book.parts(stage):
-        tags[part.id] = part.sources or tags[parent]
-    return [
-        {
-            "id": part.id,
-            "title": _titles(part.title),
-            "points": part.points,
-            "parent": parent,
-            "scale": part.scale,
-            "sources": _sources(book, tags[part.id]),
-        }
-        for part, parent in book.parts(stage)
-    ]
-
-
-def _gates_json(book: Rulebook, stage: str) -> list[Json]:
-    return [
-        {
-            "id": name,
-            "title": _titles(gate.title),
-            "question": _titles(gate.question),
-            "minimum_grade": gate.minimum_grade,
-            "rests_on": gate.rests_on,
-            "authority": gate.authority,
-            "sources": _sources(book, gate.sources),
-        }
-        for name, gate in ((name, book.gates[name]) for name in book.stages[stage].gates)
-    ]

@@ -15,6 +15,7 @@ from dokja.decisions.judging.decision import (
     Ground,
     LedgerHead,
     Outcome,
+    Published,
     Reliability,
     Software,
     TeamStanding,
@@ -56,6 +57,7 @@ from dokja.decisions.standing import (
 )
 from dokja.errors import EntryError, Mistake, RulebookError
 from dokja.evidence.ledger import Entry
+from dokja.evidence.ledger.kinds import Programme
 from dokja.values import Digest, Measured, Missing, MissingReason, Reason, Text
 
 __all__ = ["judge"]
@@ -98,9 +100,45 @@ def judge(
         EntryError: The evidence has mistakes; every one of them.
     """
     _refuse_strange_stage(rulebook, stage)
+    asked = _asked(rulebook, entries, stage=stage)
+    rules, points = rulebook.stages[stage], asked.points
+    teams = _teams(asked)
+    published = compared(asked.record, stage=stage, teams=teams, rules=rules)
+    return Decision(
+        software=Software(*software),
+        programme=asked.programme,
+        rulebook=rulebook,
+        ledger=LedgerHead(*ledger_head),
+        stage=stage,
+        teams=teams,
+        aggregates=points.aggregates,
+        outcome=_outcome(rules, teams, unnamed=asked.entrants.unnamed),
+        published=published,
+        missing=absences(points.sheets, rulings=points.rulings),
+        sealed=sealed_fields(asked.record, stage=stage),
+        reliability=_reliability(asked, teams),
+        entries=_entries(asked, teams, published=published),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the rules answer to the evidence of a stage."""
+
+    rulebook: Rulebook
+    record: Record
+    stage: str
+    programme: Programme
+    entrants: Entrants
+    grades: Mapping[str, tuple[ModelGrade, ...]]
+    gates: Mapping[str, tuple[Ruling, ...]]
+    points: _Points
+
+
+def _asked(rulebook: Rulebook, entries: Iterable[Entry], *, stage: str) -> _Asked:
+    """Return what the rules answer; refuse evidence with mistakes, all of them at once."""
     record, mistakes = survey(entries)
     entrants, uninvited = entrants_of(rulebook, record, stage=stage)
-    rules = rulebook.stages[stage]
     mistakes += [*uninvited, *ruling_mistakes(rulebook, record, stage=stage)]
     mistakes += adoption_mistakes(rulebook, record)
     grades, gates = _gated(rulebook, record, stage=stage, entrants=entrants)
@@ -109,44 +147,15 @@ def judge(
     programme = record.programme()
     if mistakes or programme is None:
         raise EntryError(mistakes)
-    teams = _teams(record, entrants, stage=stage, grades=grades, gates=gates, points=points)
-    outcome = _outcome(rules, teams, unnamed=entrants.unnamed)
-    published = compared(record, stage=stage, teams=teams, rules=rules)
-    missing = absences(points.sheets, rulings=points.rulings)
-    reliability = Reliability(
-        wrong=points.wrong,
-        settles=settling(
-            rulebook,
-            teams,
-            stage=stage,
-            order=points.order,
-            sheets=points.sheets,
-            rulings=points.rulings,
-            wrong=points.wrong,
-            unnamed=entrants.unnamed,
-        ),
-    )
-    used = _used(record, entrants, teams=teams, points=points)
-    if published is not None:
-        used |= set(published.entries)
-    return Decision(
-        software=Software(*software),
-        programme=programme.body,
+    return _Asked(
         rulebook=rulebook,
-        ledger=LedgerHead(*ledger_head),
+        record=record,
         stage=stage,
-        teams=teams,
-        aggregates=points.aggregates,
-        outcome=outcome,
-        published=published,
-        missing=missing,
-        sealed=sealed_fields(record, stage=stage),
-        reliability=reliability,
-        entries=tuple(
-            (seq, entry.id, entry.kind, entry.digest)
-            for seq, entry in sorted(record.entries.items())
-            if seq in used
-        ),
+        programme=programme.body,
+        entrants=entrants,
+        grades=grades,
+        gates=gates,
+        points=points,
     )
 
 
@@ -230,35 +239,44 @@ def _gate_verdict(rulings: Sequence[Ruling]) -> Verdict:
     return all_of(rulings).verdict if rulings else Verdict.HOLDS
 
 
-def _teams(
-    record: Record,
-    entrants: Entrants,
-    *,
-    stage: str,
-    grades: Mapping[str, tuple[ModelGrade, ...]],
-    gates: Mapping[str, tuple[Ruling, ...]],
-    points: _Points,
-) -> tuple[TeamStanding, ...]:
+def _teams(asked: _Asked) -> tuple[TeamStanding, ...]:
+    record, points = asked.record, asked.points
     standings = []
-    for team in entrants.teams:
-        body = record.teams()[team].body
+    for team in asked.entrants.teams:
+        body, gates = record.teams()[team].body, asked.gates[team]
         sheet = points.sheets.get(team)
+        models = models_of(record, team, stage=asked.stage)
         unscored: Measured = Missing(reason=MissingReason.NOT_COMPARABLE, what=("total", team))
         standings.append(
             TeamStanding(
                 team=team,
                 name=Text(ko=body.name.ko, en=body.name.en),
-                models=tuple(said.body.model for said in models_of(record, team, stage=stage)),
+                models=tuple(said.body.model for said in models),
                 scores=() if sheet is None else sheet.parts,
                 total=unscored if sheet is None else sheet.total.score,
                 ranks=points.ranks[team],
-                gates=gates[team],
-                grades=grades[team],
-                advances=all_of([*gates[team], points.rulings[team]], rule=RULE, subject=team),
+                gates=gates,
+                grades=asked.grades[team],
+                advances=all_of([*gates, points.rulings[team]], rule=RULE, subject=team),
                 chance=points.chances[team],
             )
         )
     return tuple(standings)
+
+
+def _reliability(asked: _Asked, teams: Sequence[TeamStanding]) -> Reliability:
+    points = asked.points
+    settles = settling(
+        asked.rulebook,
+        teams,
+        stage=asked.stage,
+        order=points.order,
+        sheets=points.sheets,
+        rulings=points.rulings,
+        wrong=points.wrong,
+        unnamed=asked.entrants.unnamed,
+    )
+    return Reliability(wrong=points.wrong, settles=settles)
 
 
 def _outcome(rules: Stage, teams: Sequence[TeamStanding], *, unnamed: int) -> Outcome:
@@ -293,17 +311,24 @@ def _ground(standing: TeamStanding) -> Ground:
     return Ground.BOTH if at_gate else Ground.POINTS
 
 
-def _used(
-    record: Record, entrants: Entrants, *, teams: Sequence[TeamStanding], points: _Points
-) -> set[int]:
-    """Return the numbers of all entries that the decision rests on."""
-    used = set(entrants.entries)
-    said = record.programme()
-    used |= set(said.seqs) if said is not None else set()
+def _entries(
+    asked: _Asked, teams: Sequence[TeamStanding], *, published: Published | None
+) -> tuple[tuple[int, str, str, Digest], ...]:
+    """Return number, id, kind and digest of all entries that the decision rests on."""
+    record, points = asked.record, asked.points
+    opened = record.programme()
+    used = set(asked.entrants.entries) | set(opened.seqs if opened is not None else ())
     for standing in teams:
         used |= set(record.teams()[standing.team].seqs) | set(standing.advances.entries)
         used |= {seq for score in standing.scores for seq in score.entries}
         used |= {seq for grade in standing.grades for seq in grade.entries}
+        sheet = points.sheets.get(standing.team)
+        used |= set(sheet.total.entries if sheet is not None else ())
     used |= {seq for check in points.aggregates for seq in check.entries}
-    used |= set(points.order.entries) if points.order is not None else set()
-    return used
+    used |= set(points.order.entries if points.order is not None else ())
+    used |= set(published.entries if published is not None else ())
+    return tuple(
+        (seq, entry.id, entry.kind, entry.digest)
+        for seq, entry in sorted(record.entries.items())
+        if seq in used
+    )
