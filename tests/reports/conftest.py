@@ -1,7 +1,7 @@
 """Decisions to tell, and a browser to look at them with.
 
-`cases/` holds decisions made by hand: one after the real programme with most scores missing, one
-with everything measured, one that decides nothing.
+`cases/` holds decisions made by hand: `unpublished` after the real programme with most scores
+missing, `measured` with nothing missing, and `undecided`. `judged` holds real ones.
 """
 
 import copy
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dokja.cli.commands import run
 from dokja.evidence.ledger import Entry
 from dokja.public.reports import DossierFiles, write_dossier
 
@@ -53,20 +54,20 @@ def _case(name: str) -> Case:
 
 
 def _short() -> Case:
-    """The sample with one team of each fate: all that a page can hold, quickly looked through."""
-    case = _case("sample")
-    teams = [t for t in case.decision["teams"] if t["team"] in {"byeol", "noeul", "garam"}]
+    """Two teams of different fates: all that a page can hold, quickly looked through."""
+    case = _case("measured")
+    teams = [t for t in case.decision["teams"] if t["team"] in {"byeol", "garam"}]
     return Case(decision={**case.decision, "teams": teams}, entries=case.entries)
 
 
 @pytest.fixture
-def sample(case: Callable[[str], Case]) -> Case:
-    return case("sample")
+def measured(case: Callable[[str], Case]) -> Case:
+    return case("measured")
 
 
 @pytest.fixture
-def k_ai(case: Callable[[str], Case]) -> Case:
-    return case("k-ai")
+def unpublished(case: Callable[[str], Case]) -> Case:
+    return case("unpublished")
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +83,24 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Dossier
         return made[name]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def judged(judged_sample: Path, k_ai: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Pages of real decisions: the sample, and three stages of the real programme."""
+    asked = {
+        "sample": (judged_sample, "final", []),
+        "stage-1": (k_ai, "stage-1", []),
+        "selection-5": (k_ai, "selection-5", []),
+        "re-entry": (k_ai, "re-entry", ["--rulebook", "k-ai-2025/2026-01-23"]),
+    }
+    made = {}
+    for name, (folder, stage, more) in asked.items():
+        out = tmp_path_factory.mktemp("dossiers") / name
+        code = run(["judge", str(folder), "--stage", stage, "--out", str(out), "--json", *more])
+        assert code in {0, 3, 4}
+        made[name] = out / "dossier.html"
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@ import pytest
 from dokja.public.reports import headline
 
 
-def test_headline_of_the_real_stage_in_korean(k_ai):
-    assert headline(k_ai.decision, "ko") == (
+def test_headline_of_the_real_stage_in_korean(unpublished):
+    assert headline(unpublished.decision, "ko") == (
         "LG AI연구원, SK텔레콤, 업스테이지가 다음 단계로 진출합니다. "
         "네이버클라우드는 ‘독자성’ 기준을 충족하지 못해 진출하지 못합니다. "
         "엔씨에이아이는 점수에서 진출 순위에 들지 못했습니다. "
@@ -12,8 +12,8 @@ def test_headline_of_the_real_stage_in_korean(k_ai):
     )
 
 
-def test_headline_of_the_real_stage_in_english(k_ai):
-    assert headline(k_ai.decision, "en") == (
+def test_headline_of_the_real_stage_in_english(unpublished):
+    assert headline(unpublished.decision, "en") == (
         "LG AI Research, SK Telecom and Upstage go on to the next stage. "
         "Naver Cloud does not go on: the gate “Independence” is not met. "
         "NC AI does not go on, by points. "
@@ -22,7 +22,7 @@ def test_headline_of_the_real_stage_in_english(k_ai):
 
 
 def test_headline_of_an_open_stage_claims_nothing(case):
-    decision = case("open").decision
+    decision = case("undecided").decision
 
     assert headline(decision, "en").startswith(
         "The evidence does not suffice to tell which teams go on. For LG AI Research, Naver Cloud,"
@@ -32,10 +32,10 @@ def test_headline_of_an_open_stage_claims_nothing(case):
     )
 
 
-def test_headline_of_a_stage_from_which_nobody_goes_on(k_ai):
-    outcome = k_ai.decision["outcome"] | {"advance": [], "out": [], "next": None}
+def test_headline_of_a_stage_from_which_nobody_goes_on(unpublished):
+    outcome = unpublished.decision["outcome"] | {"advance": [], "out": [], "next": None}
 
-    said = headline(k_ai.decision | {"outcome": outcome}, "ko")
+    said = headline(unpublished.decision | {"outcome": outcome}, "ko")
 
     assert said == "이번 단계에서 진출하는 팀이 없습니다. 빈자리가 1개 남습니다."
 
@@ -47,14 +47,14 @@ def test_headline_of_a_stage_from_which_nobody_goes_on(k_ai):
         ("both", "노을은 점수에서 진출 순위에 들지 못했고, ‘독자성’ 기준도 충족하지 못했습니다."),
     ],
 )
-def test_headline_names_the_ground(sample, ground, said):
-    sample.decision["outcome"]["out"] = [{"team": "noeul", "ground": ground}]
+def test_headline_names_the_ground(measured, ground, said):
+    measured.decision["outcome"]["out"] = [{"team": "noeul", "ground": ground}]
 
-    assert said in headline(sample.decision, "ko")
+    assert said in headline(measured.decision, "ko")
 
 
-def test_headline_without_a_failed_gate_names_none(sample):
-    sample.team("noeul")["gates"] = []
-    sample.decision["outcome"]["out"] = [{"team": "noeul", "ground": "gate"}]
+def test_headline_without_a_failed_gate_names_none(measured):
+    measured.team("noeul")["gates"] = []
+    measured.decision["outcome"]["out"] = [{"team": "noeul", "ground": "gate"}]
 
-    assert "Noeul does not go on: a gate is not met." in headline(sample.decision, "en")
+    assert "Noeul does not go on: a gate is not met." in headline(measured.decision, "en")

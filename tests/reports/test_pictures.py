@@ -15,14 +15,14 @@ def place(percent):
     return float(percent.rstrip("%"))
 
 
-def decision_with_totals(sample, totals):
-    for team, (low, value, high) in zip(sample.decision["teams"], totals, strict=True):
+def decision_with_totals(measured, totals):
+    for team, (low, value, high) in zip(measured.decision["teams"], totals, strict=True):
         team["total"] |= {"low": low, "value": value, "high": high}
-    return read_decision(sample.decision)
+    return read_decision(measured.decision)
 
 
-def test_axis_holds_every_interval(sample):
-    decision = decision_with_totals(sample, [(60, 61, 99.9)] * 4 + [(0.1, 0.1, 0.1)])
+def test_axis_holds_every_interval(measured):
+    decision = decision_with_totals(measured, [(60, 61, 99.9)] * 4 + [(0.1, 0.1, 0.1)])
 
     axis = pictures.total_axis(decision)
 
@@ -31,8 +31,8 @@ def test_axis_holds_every_interval(sample):
     assert axis.ticks[-1] == 100
 
 
-def test_axis_of_missing_totals_is_the_whole_of_the_points(k_ai):
-    axis = pictures.total_axis(read_decision(k_ai.decision))
+def test_axis_of_missing_totals_is_the_whole_of_the_points(unpublished):
+    axis = pictures.total_axis(read_decision(unpublished.decision))
 
     assert (axis.low, axis.high) == (0, 100)
 
@@ -46,8 +46,8 @@ def test_places_stand_in_the_order_of_their_numbers(triples):
         assert place(axis.at(low)) <= place(axis.at(middle)) <= place(axis.at(high))
 
 
-def test_strip_is_as_wide_as_all_points(sample):
-    decision = read_decision(sample.decision)
+def test_strip_is_as_wide_as_all_points(measured):
+    decision = read_decision(measured.decision)
     parts = pictures.strip_parts(decision)
 
     segments = pictures.score_strip(decision.teams[0], parts)
@@ -62,8 +62,8 @@ def test_strip_is_as_wide_as_all_points(sample):
     ]
 
 
-def test_strip_leaves_a_missing_score_open(k_ai):
-    decision = read_decision(k_ai.decision)
+def test_strip_leaves_a_missing_score_open(unpublished):
+    decision = read_decision(unpublished.decision)
     skt = next(team for team in decision.teams if team.team == "skt")
 
     segments = pictures.score_strip(skt, pictures.strip_parts(decision))
@@ -71,8 +71,8 @@ def test_strip_leaves_a_missing_score_open(k_ai):
     assert [one.filled for one in segments] == [None] * 5
 
 
-def test_finding_without_effect_has_its_controls_in_the_picture(sample):
-    finding = read_body("finding", sample.entries[4].body)
+def test_finding_without_effect_has_its_controls_in_the_picture(measured):
+    finding = read_body("finding", measured.entries[4].body)
 
     axis = pictures.effect_axis([finding])
 

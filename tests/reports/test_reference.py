@@ -21,8 +21,8 @@ def rows():
     return dict(found)
 
 
-def test_page_names_every_table_and_column(sample, rows):
-    tables = tables_of(read_decision(sample.decision), read_records(sample.entries))
+def test_page_names_every_table_and_column(measured, rows):
+    tables = tables_of(read_decision(measured.decision), read_records(measured.entries))
 
     assert sorted(rows) == sorted(f"{table.name}.csv" for table in tables)
     for table in tables:
@@ -34,7 +34,7 @@ def test_page_names_every_table_and_column(sample, rows):
 
 
 def test_page_names_every_section(written):
-    page = written("sample").html.read_text(encoding="utf-8")
+    page = written("measured").html.read_text(encoding="utf-8")
     told = PAGE.read_text(encoding="utf-8")
 
     for section in ("decision", "reasons", "standing", "gates", "grades", "gaps", "doubt"):

@@ -37,16 +37,16 @@ def table(written, case, name):
 
 
 def test_there_is_a_file_for_every_table(written):
-    assert {path.stem for path in written("k-ai").csv} == TABLES
+    assert {path.stem for path in written("unpublished").csv} == TABLES
 
 
 def test_file_begins_with_the_mark_that_korean_excel_needs(written):
-    for path in written("k-ai").csv:
+    for path in written("unpublished").csv:
         assert path.read_bytes().startswith(b"\xef\xbb\xbf")
 
 
 def test_missing_score_is_an_empty_cell_beside_its_reason(written):
-    rows = {(row["team"], row["part"]): row for row in table(written, "k-ai", "scores")}
+    rows = {(row["team"], row["part"]): row for row in table(written, "unpublished", "scores")}
 
     assert rows["lg", "expert"]["score"] == "31.6"
     assert rows["lg", "expert"]["score_missing"] == ""
@@ -55,18 +55,18 @@ def test_missing_score_is_an_empty_cell_beside_its_reason(written):
 
 
 def test_no_missing_number_is_written_as_zero(written):
-    for row in table(written, "k-ai", "standing"):
+    for row in table(written, "unpublished", "standing"):
         assert (row["total"] == "") == (row["total_missing"] != "")
 
 
 def test_unknown_ranks_are_empty(written):
-    row = table(written, "open", "standing")[0]
+    row = table(written, "undecided", "standing")[0]
 
     assert (row["best_rank"], row["worst_rank"], row["ranks_basis"]) == ("", "", "none")
 
 
 def test_reasons_stand_in_both_languages(written):
-    row = next(row for row in table(written, "k-ai", "gates") if row["team"] == "naver")
+    row = next(row for row in table(written, "unpublished", "gates") if row["team"] == "naver")
 
     assert row["reasons_ko"].startswith("과학기술정보통신부가 시각 인코더에 대해 ‘독자성’ 기준을")
     assert row["reasons_en"].startswith(
@@ -75,8 +75,8 @@ def test_reasons_stand_in_both_languages(written):
 
 
 def test_finding_keeps_its_controls_and_its_power(written):
-    finding = next(row for row in table(written, "sample", "findings") if row["entry"] == "2")
-    controls = [row for row in table(written, "sample", "controls") if row["finding"] == "2"]
+    finding = next(row for row in table(written, "measured", "findings") if row["entry"] == "2")
+    controls = [row for row in table(written, "measured", "controls") if row["finding"] == "2"]
 
     assert finding["minimum_detectable"] == "0.11"
     assert finding["layer_map"] == "0:0 1:1 2:2 3:1 4:2 5:3"

@@ -7,7 +7,7 @@ nearly all `>99.9%`, because 0 and 100 % are claims of their own.
 import math
 from typing import Protocol
 
-__all__ = ["bytes_read", "count", "interval", "plain", "range_of_shares", "share", "value"]
+__all__ = ["bytes_read", "count", "interval", "plain", "share", "value"]
 
 _MOST_DIGITS = 4
 _SMALLEST_SHARE = 0.001
@@ -77,28 +77,6 @@ def share(number: float) -> str:
     if 1 - _SMALLEST_SHARE < number < 1:
         return ">99.9%"
     return plain(100 * number, 1).removesuffix(".0") + "%"
-
-
-def range_of_shares(low: float, high: float, *, drawn: bool = False) -> str:
-    """Return a range of shares; one share where both ends are written alike.
-
-    Args:
-        low: The least that the share can be.
-        high: The most that it can be.
-        drawn: Whether the share was counted in draws, of which none or all is no certainty.
-
-    Example:
-        >>> range_of_shares(0, 1), range_of_shares(0.25, 0.25), range_of_shares(0, 0, drawn=True)
-        ('0–100%', '25%', '<0.1%')
-    """
-    least = _SMALLEST_SHARE / 2
-    if drawn:
-        low, high = (min(max(end, least), 1 - least) for end in (low, high))
-    first, last = share(low), share(high)
-    if first == last:
-        return first
-    shown = first if first.startswith("<") else first.removesuffix("%")
-    return f"{shown}–{last}"
 
 
 def bytes_read(number: int) -> str:

@@ -119,6 +119,8 @@ def web_address(written: str) -> str | None:
         >>> web_address("https://example.org/1"), web_address("javascript:alert(1)")
         ('https://example.org/1', None)
     """
+    if any(sign.isspace() for sign in written):
+        return None
     try:
         parts = urlsplit(written)
     except ValueError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from dokja.evidence.ledger.kinds import Dispute, Finding, Ruling
+from dokja.evidence.ledger.kinds import Control, Dispute, Finding, Ruling
 from dokja.public.reports import pictures
 from dokja.public.reports.document import (
     ComponentGrade,
@@ -29,7 +29,7 @@ from dokja.public.reports.merging import SUPPORTING, merged
 from dokja.public.reports.records import Records, Said
 from dokja.public.reports.words import Words
 
-__all__ = ["Gap", "Story", "by_total"]
+__all__ = ["Compared", "Gap", "Story", "by_total"]
 
 _ORDER = {"holds": 0, "undecided": 1, "fails": 2}
 
@@ -51,6 +51,30 @@ class Gap:
     reason: str
     settles: Reason | None
     entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a component was compared with.
+
+    Attributes:
+        model: The model.
+        component: Its component.
+        findings: The comparisons that were made for it.
+        beside: Entries of comparisons that were made for another and saw it from the other side.
+    """
+
+    model: str
+    component: ComponentGrade
+    findings: Sequence[tuple[Finding, Said]]
+    beside: tuple[int, ...]
+
+    @property
+    def controls(self) -> Sequence[Control]:
+        """The different controls of the comparisons; one that came out otherwise stands apart."""
+        every = [control for finding, _ in self.findings for control in finding.controls]
+        unique = {(control.kind, control.name, control.found): control for control in every}
+        return list(unique.values())
 
 
 class Story:
@@ -233,21 +257,33 @@ class Story:
         """What would settle the decision, the greatest effect first."""
         return merged(self.decision.reliability.settles)
 
-    def compared(
-        self, team: Team, ruling: Answer
-    ) -> Sequence[tuple[str, ComponentGrade, Sequence[tuple[Finding, Said]]]]:
+    def compared(self, team: Team, ruling: Answer) -> Sequence[Compared]:
         """Return the components that a gate looked at and that were compared with anything."""
         asked = {part.subject for part in ruling.parts}
-        return [
-            (model, part, findings)
-            for model, part in self.components(team)
-            if not asked or f"{model}/{part.component}" in asked
-            if (findings := self.findings(part.findings))
-        ]
+        found = []
+        for model, part in self.components(team):
+            every = self.findings(part.findings)
+            if not every or (asked and f"{model}/{part.component}" not in asked):
+                continue
+            own = [(finding, said) for finding, said in every if finding.model == model]
+            beside = [said.seqs for finding, said in every if finding.model != model]
+            found.append(
+                Compared(
+                    model=model,
+                    component=part,
+                    findings=own or every,
+                    beside=tuple(seq for seqs in beside for seq in seqs) if own else (),
+                )
+            )
+        return found
 
     def any_compared(self, gate: str) -> bool:
         """Tell whether any component that the gate looked at was compared with anything."""
         return any(self.compared(team, ruling) for team, ruling in self.gate_answers(gate))
+
+    def has_facts(self, compared: Compared) -> bool:
+        """Tell whether any of the comparisons carries a fact that is no part of it."""
+        return any(finding.facts for finding, _ in compared.findings)
 
     def needs_telling(self, finding: Finding) -> bool:
         """Tell whether a finding says more than its row in the table of comparisons."""

@@ -60,7 +60,12 @@ class Teller:
         model, _, component = subject.rpartition("/")
         if not model:
             return self._words.label("role", self._words.name("team", subject))
-        return f"{self._words.label('role', component)} ({self._words.name('model', model)})"
+        return self._words.label("role", component)
+
+    def subject_model(self, subject: str) -> str:
+        """Return the model of which a ruling's subject is a component; empty where it is none."""
+        model = subject.rpartition("/")[0]
+        return self._words.name("model", self._words.name("team", model)) if model else ""
 
     def rests_on(self, measured: Measure) -> str:
         """Return what a number rests on."""
@@ -110,7 +115,7 @@ class Teller:
             return self._words.text("decision.cannot-be-told")
         failed = failed_gates(self._decision, team.team)
         drawn = found.basis == "draws" and not failed
-        return figures.range_of_shares(found.advance.low, found.advance.high, drawn=drawn)
+        return self._words.shares(found.advance.low, found.advance.high, drawn=drawn)
 
     def wrong(self, found: Range) -> str:
         """Return how probable it is that the decision is wrong."""
@@ -118,7 +123,7 @@ class Teller:
             team.probability is not None and team.probability.basis == "draws"
             for team in self._decision.teams
         )
-        return figures.range_of_shares(found.low, found.high, drawn=drawn)
+        return self._words.shares(found.low, found.high, drawn=drawn)
 
     def strip(self, team: Team) -> str:
         """Return a team's score sheet in one sentence."""
@@ -184,13 +189,13 @@ class Teller:
         return self._words.name("model", other)
 
     def read(self, finding: Finding) -> Sequence[str]:
-        """Return what was read for a finding, and facts that are no part of it."""
+        """Return in short what was read for a finding, and facts that are no part of it."""
         say = self._words.text
-        said = [say("limits.layers", n=finding.layers_compared)] if finding.layers_compared else []
+        said = [say("read.layers", n=finding.layers_compared)] if finding.layers_compared else []
         if finding.read_share is not None and finding.read_share < 1:
-            said.append(say("limits.read", share=finding.read_share))
+            said.append(say("read.share", share=finding.read_share))
         said += [
-            say("limits.fact", fact=self._words.label("fact", name), value=number)
+            say("read.fact", fact=self._words.label("fact", name), value=number)
             for name, number in finding.facts.items()
         ]
         return said

@@ -29,6 +29,9 @@ _SLOT = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _INVISIBLE = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
+_SURELY_SMALL = 0.0005
+"""A share that is written as nearly none."""
+
 _LABELLED = {
     "verdict": "ruled",
     "ground": "ground",
@@ -144,6 +147,35 @@ class Words:
         """Return a bilingual text in this language."""
         return local(text, self.lang)
 
+    def share(self, number: float) -> str:
+        """Return a share as a percentage; nearly none and nearly all in words."""
+        shown = figures.share(number)
+        if shown.startswith("<"):
+            return self.text("number.under", share=shown[1:])
+        return self.text("number.over", share=shown[1:]) if shown.startswith(">") else shown
+
+    def shares(self, low: float, high: float, *, drawn: bool = False) -> str:
+        """Return a range of shares; one share where both ends are written alike.
+
+        Args:
+            low: The least that the share can be.
+            high: The most that it can be.
+            drawn: Whether it was counted in draws, of which none or all is no certainty.
+
+        Example:
+            >>> words = Words("en")
+            >>> words.shares(0, 1), words.shares(0.25, 0.25), words.shares(0, 0, drawn=True)
+            ('0–100%', '25%', 'under 0.1%')
+        """
+        if drawn:
+            low, high = (min(max(end, _SURELY_SMALL), 1 - _SURELY_SMALL) for end in (low, high))
+        first, last = self.share(low), self.share(high)
+        if first == last:
+            return first
+        if first[0].isdigit() and last[0].isdigit() and first[-1] == last[-1] == "%":
+            return f"{first.removesuffix('%')}–{last}"
+        return self.text("number.between", low=first, high=last)
+
     def listing(self, items: Sequence[str]) -> str:
         """Return the items as a list within a sentence."""
         if self.lang == "en" and len(items) > 1:
@@ -193,7 +225,7 @@ class Words:
         if isinstance(value, bool) or value is None:
             return self.label("value", str(value).lower())
         if isinstance(value, int | float):
-            return _number(value, form)
+            return self.share(value) if form == "%" else _number(value, form)
         written = str(value)
         if name in _NAMED:
             return self.name(_NAMED[name], written)
@@ -216,8 +248,6 @@ def _written(params: Mapping[str, Any]) -> str:
 
 
 def _number(number: float, form: str) -> str:
-    if form == "%":
-        return figures.share(number)
     if form.startswith("."):
         return figures.plain(number, int(form[1:]))
     return figures.count(number)
