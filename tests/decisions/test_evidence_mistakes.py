@@ -328,3 +328,9 @@ def test_everything_is_told_at_once(a_programme, mistakes):
         "score/3)",
         "score/5)",
     ]
+
+
+def test_entry_of_a_kind_that_nobody_knows_is_told(pair, mistakes):
+    pair.enter("gossip", {"text": "-"})
+
+    assert mistakes(pair) == [(last(pair), "kind", "'gossip'")]

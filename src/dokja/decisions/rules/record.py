@@ -5,16 +5,17 @@ there, is a mistake in the evidence: judging stops and tells of all of them. Ent
 that the rulebook does not know belong to other versions of it and are left alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from pydantic import ValidationError
+
 from dokja.errors import EntryError, Mistake
-from dokja.evidence.ledger import CurrentEntry, Entry, current
+from dokja.evidence.ledger import Entry, current
 from dokja.evidence.ledger.kinds import (
-    KINDS,
     Body,
     Component,
     Finding,
@@ -154,10 +155,13 @@ def survey(entries: Iterable[Entry]) -> tuple[Record, list[Mistake]]:
             withdrawn.append(
                 Withdrawn(kind=standing.kind, seqs=standing.seqs, body=dict(standing.entry.body))
             )
-        elif found := _mistakes(standing):
-            mistakes += found
-        else:
+            continue
+        try:
             body = read_body(standing.kind, standing.body)
+        except (KeyError, ValidationError):  # told key by key by the check
+            place = f"ledger entry {standing.seq} ({standing.id})"
+            mistakes += check_body(standing.kind, standing.body, place=place)
+        else:
             said.append(Said(seq=standing.seq, id=standing.id, seqs=standing.seqs, body=body))
     record = Record(
         said=tuple(said),
@@ -177,13 +181,6 @@ def survey(entries: Iterable[Entry]) -> tuple[Record, list[Mistake]]:
     mistakes += _twice(record)
     mistakes += _strangers(record)
     return record, mistakes
-
-
-def _mistakes(standing: CurrentEntry) -> Sequence[Mistake]:
-    place = f"ledger entry {standing.seq} ({standing.id})"
-    if standing.kind not in KINDS:
-        return check_body(standing.kind, {}, place=place)
-    return check_body(standing.kind, standing.body or {}, place=place)
 
 
 def _twice(record: Record) -> list[Mistake]:
