@@ -26,8 +26,10 @@ def commands() -> str:
         "# Commands",
         "",
         "Made from the code by `python3 run.py accept`.",
-        "Every command prints text for people, or with `--json` one JSON document on standard "
-        "output.",
+        (
+            "Every command prints text for people, or with `--json` one JSON document on standard "
+            "output."
+        ),
         "",
         "| exit code | meaning |",
         "|---|---|",
@@ -61,8 +63,10 @@ def kinds() -> str:
         "Made from the code by `python3 run.py accept`.",
         "An entry is one line of JSON: `kind`, `actor`, `body`, and if wanted `id` and `blobs`.",
         "Bodies are strict: a key that is not listed here is a mistake.",
-        "A body that states a fact has besides: `on` (the day, YYYY-MM-DD, required), `sources` "
-        "(addresses) and `note` (`{ko, en}`).",
+        (
+            "A body that states a fact has besides: `on` (the day, YYYY-MM-DD, required), `sources` "
+            "(addresses) and `note` (`{ko, en}`)."
+        ),
         "",
     ]
     nested: dict[str, type[BaseModel]] = {}

@@ -202,7 +202,7 @@ def test_one_changed_byte_of_the_ledger_is_told(folder, capsys):
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     data = (folder / "ledger.db").read_bytes()
-    (folder / "ledger.db").write_bytes(data.replace(b"narae", b"narai", 1))
+    (folder / "ledger.db").write_bytes(data.replace(b'"narae"', b'"narai"', 1))
 
     code = run(["ledger", "verify", str(folder)])
 
@@ -246,8 +246,8 @@ def test_a_folder_without_permission_is_told(folder):
         parent.chmod(0o755)
     (folder / "rulebook.toml").chmod(0o000)
     script = (
-        "import os, sys; os.getuid() or (os.setgid(65534), os.setuid(65534)); "
-        "from dokja.cli.commands import run; "
+        "import os, sys; from dokja.cli.commands import run; "
+        "os.getuid() or (os.setgid(65534), os.setuid(65534)); "
         f"sys.exit(run(['judge', {str(folder)!r}, '--stage', 'final']))"
     )
 

@@ -38,7 +38,7 @@ def test_help_is_a_map(capsys):
 def test_every_command_has_an_example(path):
     help_text = COMMANDS[path].help or ""
 
-    assert re.search(rf"^\s+{' '.join(path)} ", help_text, flags=re.MULTILINE)
+    assert re.search(rf"^\s+{' '.join(path)}(?: |$)", help_text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if path[-1] != "show"], ids=" ".join)

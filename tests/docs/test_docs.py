@@ -48,8 +48,14 @@ def with_blocks(*kinds):
 def steps(text):
     """Return (command, what is shown under it) for each `$ ` of a console block."""
     found = []
+    until = None  # the word that ends a here-document
     for line in text.splitlines():
-        if line.startswith("$ "):
+        if until is not None:
+            found[-1] = (f"{found[-1][0]}\n{line}", [])
+            until = None if line == until else until
+        elif line.startswith("$ "):
+            opened = re.search(r"<<'(\w+)'", line)
+            until = opened.group(1) if opened else None
             found.append((line[2:], []))
         elif found and found[-1][0].endswith("\\"):
             found[-1] = (found[-1][0][:-1] + line.strip(), [])

@@ -1,18 +1,20 @@
 """`dokja grade`: the grade of one model, component by component."""
 
 from pathlib import Path
+from typing import assert_never
 
 import click
 
 from dokja.cli.printing import as_json, emit, say, table
 from dokja.cli.rulebooks import in_folder
-from dokja.decisions.grades import grade_model
+from dokja.decisions.grades import Difference, GradeRange, grade_model
+from dokja.decisions.rules import reason_json
 from dokja.evidence.ledger import open_programme
 from dokja.public.reports import word_reason
 
 __all__ = ["grade"]
 
-FOUND, UNDECIDED = 3, 4
+DECLARED, FOUND, UNDECIDED = 0, 3, 4
 
 
 @click.command(short_help="Grade one model T0–T6, component by component.")
@@ -33,35 +35,48 @@ def grade(folder: Path, model: str, rulebook: str | None, lang: str, *, as_json:
     """
     programme = open_programme(folder)
     book, _ = in_folder(programme, rulebook)
+    known = [str(entry.body["model"]) for entry in programme.ledger.entries(kind="model")]
+    if model not in known:
+        raise click.UsageError(
+            f"no model {model!r}; the ledger declares " + (", ".join(known) or "none")
+        )
     found = grade_model(book, tuple(programme.ledger.entries()), model=model)
-    document = found.to_json()
     if as_json:
-        emit({"schema": "dokja.grade/1", "rulebook": book.version, **document})
-        return _exit_code(document["difference"])
-    say(f"{model}: declared {document['declared'] or 'nothing'}, found {_range(document['found'])}")
+        emit({"schema": "dokja.grade/1", "rulebook": book.version, **found.to_json()})
+        return _exit_code(found.difference)
+    say(f"{model}: declared {found.declared or 'nothing'}, found {_range(found.found)}")
     rows = [
         (
-            part["component"],
-            part["role"],
-            "–" if part["parameter_share"] is None else f"{part['parameter_share']:.1%}",
-            part["declared"] or "–",
-            _range(part["found"]),
-            part["status"],
+            part.component,
+            part.role,
+            "–" if part.parameter_share is None else f"{part.parameter_share:.1%}",
+            part.declared or "–",
+            _range(part.found),
+            part.status.value,
         )
-        for part in document["components"]
+        for part in found.components
     ]
     say(table(["component", "role", "share", "declared", "found", "status"], rows))
-    for part in document["components"]:
-        for reason in part["reasons"]:
-            say(f"  {part['component']}: {word_reason(reason, lang)}")
-    return _exit_code(document["difference"])
+    for part in found.components:
+        told = [word_reason(reason_json(reason), lang) for reason in part.reasons]
+        for sentence in dict.fromkeys(told):  # one finding is read from both of its ends
+            say(f"  {part.component}: {sentence}")
+    return _exit_code(found.difference)
 
 
-def _range(found: dict[str, str] | None) -> str:
+def _range(found: GradeRange | None) -> str:
     if found is None:
         return "–"
-    return found["low"] if found["low"] == found["high"] else f"{found['low']}–{found['high']}"
+    return found.low if found.is_settled else f"{found.low}–{found.high}"
 
 
-def _exit_code(difference: str) -> int:
-    return {"same": 0, "lower": FOUND}.get(difference, UNDECIDED)
+def _exit_code(difference: Difference) -> int:
+    match difference:
+        case Difference.SAME:
+            return DECLARED
+        case Difference.LOWER:
+            return FOUND
+        case Difference.UNDECIDED:
+            return UNDECIDED
+        case _:
+            assert_never(difference)

@@ -8,7 +8,7 @@ import click
 from dokja import __version__
 from dokja.cli.printing import as_json, emit, say
 from dokja.cli.rulebooks import adoptions, by_digest, in_folder
-from dokja.decisions import Decision
+from dokja.decisions import Decision, Verdict
 from dokja.decisions import judge as judge_stage
 from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import DecisionFileError, Mistake
@@ -101,11 +101,10 @@ def _judged(programme: Programme, book: Rulebook, *, stage: str, size: int) -> D
 
 
 def _exit_code(decision: Decision) -> int:
-    document = decision.to_json()
-    gates = [gate for team in document["teams"] for gate in team["gates"]]
-    if any(gate["verdict"] == "fails" for gate in gates):
+    gates = [gate for team in decision.teams for gate in team.gates]
+    if any(gate.verdict is Verdict.FAILS for gate in gates):
         return FOUND
-    return DECIDED if document["outcome"]["verdict"] == "decided" else UNDECIDED
+    return DECIDED if decision.outcome.decided else UNDECIDED
 
 
 def _check(programme: Programme, file: Path, *, name: str | None, as_json: bool) -> int:

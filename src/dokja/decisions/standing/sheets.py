@@ -282,7 +282,7 @@ def _summed(part: str, *, points: float, children: Sequence[PartScore], why: Mis
         lacking = [child.part for child in children if isinstance(child.score, Missing)]
         score = Missing(reason=MissingReason.PARTS_MISSING, what=tuple(lacking))
     else:
-        score = why
+        score = _all_missing(children, why=why)
     return PartScore(
         part=part,
         points=points,
@@ -295,6 +295,12 @@ def _summed(part: str, *, points: float, children: Sequence[PartScore], why: Mis
         invented=any(child.invented for child in children),
         method="sum-of-parts" if isinstance(score, Estimate) else None,
     )
+
+
+def _all_missing(children: Sequence[PartScore], *, why: Missing) -> Missing:
+    """Return why a part is missing whose sub-parts all are: for their reason, if they share one."""
+    reasons = {child.score.reason for child in children if isinstance(child.score, Missing)}
+    return Missing(reason=reasons.pop(), what=why.what) if len(reasons) == 1 else why
 
 
 def _sum(estimates: Sequence[Estimate]) -> Estimate:

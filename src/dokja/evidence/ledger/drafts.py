@@ -5,6 +5,7 @@ from typing import Any
 
 from dokja.errors import EntryError, Mistake
 from dokja.evidence.ledger.entries import Draft
+from dokja.evidence.ledger.kinds import check_body
 from dokja.values import Digest, parse_json
 
 __all__ = ["parse_drafts"]
@@ -22,11 +23,15 @@ def parse_drafts(data: bytes, *, file: str) -> tuple[Draft, ...]:
         file: Where they were read, for the error.
 
     Raises:
-        EntryError: A line is no draft; every mistake of every line.
+        EntryError: A line is no draft, or its body does not fit its kind; every mistake of
+                every line.
 
     Example:
-        >>> parse_drafts(b'{"kind": "note", "actor": "office", "body": {}}', file="a.jsonl")
-        (Draft(kind='note', actor='office', body={}, blobs=(), id=None),)
+        >>> line = b'{"kind": "unseal", "actor": "office", "body": {}, "id": "unseal/1"}'
+        >>> parse_drafts(line, file="a.jsonl")
+        Traceback (most recent call last):
+        dokja.errors.EntryError: a.jsonl, line 1, entry: read nothing; expected this key.
+        ...
     """
     drafts: list[Draft] = []
     mistakes: list[Mistake] = []
@@ -41,6 +46,7 @@ def parse_drafts(data: bytes, *, file: str) -> tuple[Draft, ...]:
             mistakes.append(Mistake(file=file, place=place, read=str(error), expected=what))
             continue
         found = _mistakes(said, file=file, place=place)
+        found = found or [*check_body(said["kind"], said["body"], place=f"{file}, {place}")]
         mistakes += found
         if not found:
             drafts.append(_draft(said))
