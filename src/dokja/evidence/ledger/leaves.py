@@ -107,8 +107,8 @@ def _is_plain_object(value: dict[Any, Any], deepest: int) -> bool:
 
 
 def _is_plain_list(value: Sequence[Any], deepest: int) -> bool:
-    for part in value:  # a loop, because this runs for every value that is ever verified
-        if not _is_plain(part, deepest):  # noqa: SIM110 (all() costs a generator for each list)
+    for part in value:  # noqa: SIM110 (all() costs a generator for every list ever verified)
+        if not _is_plain(part, deepest):
             return False
     return True
 

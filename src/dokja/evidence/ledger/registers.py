@@ -6,6 +6,7 @@ for the names themselves.
 """
 
 import tempfile
+from collections.abc import Iterator
 from hashlib import blake2b
 from types import TracebackType
 from typing import IO, Self
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["NameRegister", "fingerprint"]
 
 _PAGE = 1 << 16
+_PARTS = 256  # by the first byte; one part of all pages is in memory at once
 _BYTES = 8
 
 
@@ -39,7 +41,7 @@ class NameRegister:
         self._page = page
         self._open: list[bytes] = []
         self._file: IO[bytes] | None = None
-        self._lengths: list[int] = []
+        self._starts: list[NDArray[np.int64]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -59,29 +61,38 @@ class NameRegister:
         if len(self._open) == self._page:
             if self._file is None:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the register)
-            self._file.write(_sorted(self._open).tobytes())
-            self._lengths.append(len(self._open))
+            values = _sorted(self._open)
+            self._file.write(values.tobytes())
+            self._starts.append(_starts(values))
             self._open = []
 
     def repeated(self) -> set[bytes]:
         """Return the fingerprints that came more than once."""
-        runs = [_sorted(self._open)]
-        if self._file is not None:
-            self._file.flush()
-            kept = np.memmap(self._file, dtype=np.uint64, mode="r")
-            runs += np.split(kept, np.cumsum(self._lengths)[:-1])
+        last = _sorted(self._open)
+        starts = _starts(last)
         found: set[bytes] = set()
-        # One slice of all values after the other, so that a slice holds about a page.
-        edges = np.linspace(0.0, 2.0**64, len(runs) + 1)[1:-1].astype(np.uint64)
-        starts = [0] * len(runs)
-        for edge in [*edges, None]:
-            stops = [len(run) if edge is None else int(np.searchsorted(run, edge)) for run in runs]
-            parts = [run[a:b] for run, a, b in zip(runs, starts, stops, strict=True)]
-            values = np.sort(np.concatenate(parts))
-            twice = values[1:][values[1:] == values[:-1]]
+        for part in range(_PARTS):
+            values = [last[starts[part] : starts[part + 1]], *self._kept(part)]
+            together = np.sort(np.concatenate(values))
+            twice = together[1:][together[1:] == together[:-1]]
             found.update(int(value).to_bytes(_BYTES, "big") for value in np.unique(twice))
-            starts = stops
         return found
+
+    def _kept(self, part: int) -> Iterator[NDArray[np.uint64]]:
+        """Yield that part of every page that was laid aside."""
+        for number, starts in enumerate(self._starts):
+            if self._file is not None:
+                first, stop = int(starts[part]), int(starts[part + 1])
+                self._file.seek((number * self._page + first) * _BYTES)
+                data = self._file.read((stop - first) * _BYTES)
+                yield np.frombuffer(data, dtype=np.uint64)
+
+
+def _starts(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return where each part of all possible values starts in sorted values, and their end."""
+    edges = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(56)
+    inner = np.searchsorted(values, edges)
+    return np.concatenate([[0], inner, [len(values)]]).astype(np.int64)
 
 
 def _sorted(fingerprints: list[bytes]) -> NDArray[np.uint64]:
