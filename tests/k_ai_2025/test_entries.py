@@ -264,7 +264,8 @@ def test_findings_are_those_whose_weights_were_compared_with_centring(bodies):
     assert solar["effect"]["value"] == 0.0130
     assert solar["facts"]["centred_r_unmatched_layers"] == 0.0108
     assert solar["layers_compared"] == 47
-    assert solar["relations"] == ["no_evidence"]
+    assert (solar["relations"], solar["derivation"]) == (["no_evidence"], "no")
+    assert "minimum_detectable" not in solar
     assert [(c["kind"], c["value"], c["found"]) for c in solar["controls"]] == [
         ("derived", 1.0, True),
         ("independent", 0.02, False),
@@ -329,6 +330,12 @@ def test_models_declare_only_what_was_public(bodies):
         ("hyperclova-x-seed-32b-think", "audio-encoder"): None,
     }
     assert [entry for entry, body in bodies.items() if "declared_grade" in body] == []
+    assert [
+        component
+        for body in bodies.values()
+        for component in body.get("components", [])
+        if "base" in component  # no team was read naming one
+    ] == []
 
 
 def test_open_allocation_adds_up(bodies):

@@ -86,6 +86,11 @@ def test_independence_is_a_gate_from_the_day_it_was_explained(rulebooks):
     }
     assert (gate.per, gate.rests_on, gate.authority) == ("component", "rulings", "msit")
     assert gate.minimum_grade == "T4"
+    assert (gate.controls, gate.detectable_at_most, gate.against) == (
+        "required",
+        0.5,
+        "as-published",
+    )
 
 
 def test_scores_of_the_evaluation_stay_valid_under_later_versions(rulebooks):

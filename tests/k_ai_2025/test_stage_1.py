@@ -172,7 +172,11 @@ def test_body_without_a_power_statement_is_not_graded_as_independent(teams):
 
     assert body["declared"] == "T4"
     assert body["status"] == "undecided"
-    assert body["found"]["low"] < "T4"
+    assert body["found"] == {"low": "T1", "high": "T4"}
+    assert [reason["code"] for reason in body["reasons"]] == [
+        "declared-origin",
+        "power-too-weak",
+    ]
 
 
 def test_bodies_that_nobody_compared_stay_open(teams):
