@@ -30,6 +30,8 @@ BUILD = ROOT / "build"
 LOCKS = ROOT / "requirements"
 OLDEST = (3, 11)
 FOUND_SOMETHING = 3  # the exit code of a judgement in which a gate failed
+# Matrices here are small: more threads of numpy's BLAS only fight over the cores.
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 DEBIAN = {  # what some tests need: marker, program, Debian's packages
     "postgres": ("initdb", "postgresql"),
     "browser": ("chromium", "chromium fonts-nanum"),
@@ -82,7 +84,7 @@ def demo(_: Sequence[str]) -> int:
     )
     for step in steps:
         print(f"\n$ dokja {' '.join(step)}", flush=True)
-        code = subprocess.run([dokja, *step], cwd=ROOT, check=False).returncode
+        code = _run([dokja, *step], settings=ONE_THREAD)
         if code not in {0, FOUND_SOMETHING}:
             raise Failed(f"dokja {step[0]} ended with {code}.")
     return 0
@@ -96,8 +98,7 @@ def test(words: Sequence[str]) -> int:
 def torch(words: Sequence[str]) -> int:
     """Run the tests that need torch."""
     python = environment("torch") / "python"
-    settings = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return _run([python, "-m", "pytest", "-m", "torch", *words], settings=settings)
+    return _run([python, "-m", "pytest", "-m", "torch", *words], settings=ONE_THREAD)
 
 
 def check(words: Sequence[str]) -> int:
@@ -252,9 +253,7 @@ def _pytest(binaries: Path, words: Sequence[str]) -> int:
             print(f"Left out: the tests marked {marker}, since {program} is not on this machine.")
             print(f"  On Debian or Ubuntu: apt-get install {packages}")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
-    # Workers of numpy's BLAS would fight over the cores with the tests' own processes.
-    settings = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return _run([binaries / "python", "-m", "pytest", "-m", chosen, *words], settings=settings)
+    return _run([binaries / "python", "-m", "pytest", "-m", chosen, *words], settings=ONE_THREAD)
 
 
 def _there(program: str) -> bool:

@@ -64,8 +64,8 @@ def kinds() -> str:
         "An entry is one line of JSON: `kind`, `actor`, `body`, and if wanted `id` and `blobs`.",
         "Bodies are strict: a key that is not listed here is a mistake.",
         (
-            "A body that states a fact has besides: `on` (the day, YYYY-MM-DD, required), `sources` "
-            "(addresses) and `note` (`{ko, en}`)."
+            "A body that states a fact has besides: `on` (the day, YYYY-MM-DD, required), "
+            "`sources` (addresses) and `note` (`{ko, en}`)."
         ),
         "",
     ]

@@ -99,6 +99,5 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    finally:  # nothing is left of it here once it has taken its place
         Path(name).unlink(missing_ok=True)
-        raise
