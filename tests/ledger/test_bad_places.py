@@ -229,6 +229,19 @@ def test_ledger_that_does_not_say_whose_it_is_is_refused(written):
         SqliteStorage(written)
 
 
+def test_postgres_without_its_driver_is_told_how_to_get_it():
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from dokja.errors import LedgerError\n"
+        "try:\n import dokja.evidence.ledger.postgres\n"
+        "except LedgerError as error:\n print(error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "run: pip install 'dokja[postgres]'" in done.stdout
+
+
 @pytest.mark.postgres
 def test_database_without_this_ledger_is_told(postgres_address, postgres_storage):
     from dokja.evidence.ledger.postgres import PostgresStorage  # noqa: PLC0415 (optional extra)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dokja.errors import LedgerBrokenError, LedgerError, LedgerWriteError
-from dokja.evidence.ledger import Draft, SealFolder, seal, unseals
-from dokja.evidence.ledger.sealing import commitment
+from dokja.evidence.ledger import Draft, Entry, SealFolder, seal, unseals
+from dokja.evidence.ledger.sealing import commitment, unseal_fault
 from dokja.values import Digest, canonical_bytes
 
 SALT = bytes(range(32))
@@ -36,6 +36,20 @@ def test_only_what_was_committed_to_unseals(value, other):
     assert value == other or not unseals(sealed, value=other, salt=SALT, field="reviewer")
     assert not unseals(sealed, value=value, salt=SALT, field="stage")
     assert not unseals(sealed, value=value, salt=SALT[:-1], field="reviewer")
+
+
+def test_field_deep_in_a_body_unseals_at_its_dotted_place():
+    sealed = seal("가람", salt=SALT, field="members.1.name")
+    body = {"members": [{"name": "나래"}, {"name": sealed}]}
+    target = Entry(seq=0, id="e", time="2026-01-15T09:30:00Z", kind="k", actor="o", body=body)
+    said = {"entry": "e", "field": "members.1.name", "value": "가람", "salt": SALT.hex()}
+
+    faults = [
+        unseal_fault({**said, "field": field}, target=target)
+        for field in ("members.1.name", "members.0.name", "members.9.name", "members.x", "a.b")
+    ]
+
+    assert [fault and fault[0] for fault in faults] == [None, *["field"] * 4]
 
 
 def test_salt_that_can_be_guessed_is_refused():

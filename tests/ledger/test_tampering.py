@@ -212,6 +212,14 @@ def test_edited_column_is_found(written, column):
     assert (found.first_bad, found.problems[0].code) == (4, "column")
 
 
+def test_text_that_is_no_utf8_any_more_is_found_and_its_entry_named(written):
+    edit(written, ("UPDATE entries SET id = CAST(x'6eff' AS TEXT) WHERE seq = 4",))
+
+    found = verified(written)
+
+    assert (found.first_bad, found.problems[0].code) == (4, "column")
+
+
 def test_edited_tree_hash_is_found(written):
     edit(written, ("UPDATE nodes SET hash = zeroblob(32) WHERE key = ?", (1 << 56) + 2))
 

@@ -138,16 +138,10 @@ def verify_export(
         with NameRegister() as register:
             chain = Chain(register=register, stops=stops)
             _walk(chain, source, size=head.size, progress=progress)
-            if chain.size == head.size and chain.root != head.root and not chain.problems:
-                words = "the root of the entries is not the one that the head names"
-                chain.find(None, "head", words)
             if not found_end:
                 words = "its last line is not the foot of an export; it was cut off or edited"
                 chain.find(None, "foot", words)
-            chain.settle_names(lambda: _names(source, size=head.size))
-            if chain.named:
-                found = _entries_of(source, chain.named, size=head.size)
-                chain.settle_references(found.get)
+            _settle(chain, source, head=head)
     except OSError as error:
         message = f"{place}: the export cannot be read ({error.strerror})"
         raise LedgerError(message) from error
@@ -165,6 +159,17 @@ def verify_export(
         notes=(*chain.notes, *notes),
         checked=tuple(checked),
     )
+
+
+def _settle(chain: Chain, source: Path | bytes, *, head: "_Head") -> None:
+    """Compare the root, and judge what could only be judged after all entries were met."""
+    if chain.size == head.size and chain.root != head.root and not chain.problems:
+        words = "the root of the entries is not the one that the head names"
+        chain.find(None, "head", words)
+    chain.settle_names(lambda: _names(source, size=head.size))
+    if chain.named:
+        found = _entries_of(source, chain.named, size=head.size)
+        chain.settle_references(found.get)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
@@ -36,6 +37,11 @@ _TABLES = (
     kind TEXT NOT NULL, time TEXT NOT NULL, leaf BLOB NOT NULL)""",
     "CREATE INDEX entries_by_kind ON entries (kind, seq)",
     "CREATE TABLE nodes (key INTEGER PRIMARY KEY, hash BLOB NOT NULL)",
+)
+_SETTINGS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cell_size_check=ON",
 )
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _UNWRITABLE = {
@@ -183,9 +189,14 @@ class SqliteStorage:
             timeout=self._patience,
             check_same_thread=False,  # lent to one user at a time by `_connected`
         )
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA trusted_schema=OFF")
-        connection.execute("PRAGMA cell_size_check=ON")
+        # Text whose bytes were edited is read as other text, so that its entry can be named.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+        try:
+            for setting in _SETTINGS:
+                connection.execute(setting)
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection, lasting
 
     def _unfinished(self) -> bool:
