@@ -225,3 +225,22 @@ def test_reader_sees_one_view_while_a_writer_writes(ledger_path, drafts, at):
 
     assert (before, after) == (0, (0, 0))
     storage.close()
+
+
+@pytest.mark.postgres
+def test_connection_that_the_server_closed_meanwhile_is_opened_anew(
+    postgres_address, postgres_storage, drafts, at
+):
+    import psycopg  # noqa: PLC0415 (optional extra)
+
+    ledger = Ledger(postgres_storage)
+    ledger.append(drafts(1), at=at)
+    with psycopg.connect(postgres_address, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+    ledger.append(drafts(1), at=at)
+
+    assert ledger.size == 2

@@ -5,6 +5,8 @@ under an advisory lock of their own, with a bounded wait; a commit has reached t
 is acknowledged. Passwords come from where libpq reads them, never from an address.
 """
 
+import os
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -92,7 +94,10 @@ class PostgresStorage:
         self._address = address
         self._origin = origin
         self._patience = patience_seconds
-        with _connected(self._address) as connection:
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._pid = os.getpid()
+        self._closed = weakref.finalize(self, _close_all, self._idle, self._pid)
+        with self._connected() as connection:
             query = "SELECT number, layout FROM dokja_ledgers WHERE origin = %s"
             row = connection.execute(query, (origin,)).fetchone()
         if row is None:
@@ -117,7 +122,11 @@ class PostgresStorage:
             LedgerWriteError: It may not be written.
         """
         place = _place(address)
-        with _connected(address, writing=True) as connection, connection.transaction():
+        with (
+            _worded(place, writing=True),
+            psycopg.connect(address, autocommit=True) as connection,
+            connection.transaction(),
+        ):
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
             connection.execute(_TABLES)
             made = connection.execute(
@@ -143,14 +152,14 @@ class PostgresStorage:
     @contextmanager
     def reading(self) -> Iterator["_View"]:
         """Open one unchanging view."""
-        with _connected(self._address) as connection, connection.transaction():
+        with self._connected() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield _View(connection, self._number)
 
     @contextmanager
     def writing(self) -> Iterator["_View"]:
         """Become the one writer of this ledger; all or nothing is kept."""
-        with _connected(self._address, writing=True) as connection, connection.transaction():
+        with self._connected(writing=True) as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = on")
             wait = f"{round(self._patience * 1000)}ms"
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (wait,))
@@ -163,17 +172,50 @@ class PostgresStorage:
         return ()
 
     def close(self) -> None:
-        """Nothing is held open between uses."""
+        """Close the connections that are kept for later."""
+        _close_all(self._idle, self._pid)
+
+    @contextmanager
+    def _connected(self, *, writing: bool = False) -> Iterator["psycopg.Connection[Any]"]:
+        """Lend a connection, and keep it for later if nothing went wrong with it."""
+        if os.getpid() != self._pid:  # a connection does not survive a fork
+            self._idle, self._pid = [], os.getpid()
+            self._closed = weakref.finalize(self, _close_all, self._idle, self._pid)
+        with _worded(self.place, writing=writing):
+            connection = self._awake() or psycopg.connect(self._address, autocommit=True)
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append(connection)
+
+    def _awake(self) -> "psycopg.Connection[Any] | None":
+        """Return a kept connection that the server has not closed meanwhile."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                connection.close()
+            else:
+                return connection
+        return None
 
 
 @contextmanager
-def _connected(address: str, *, writing: bool = False) -> Iterator["psycopg.Connection[Any]"]:
-    """Lend a connection, and word what goes wrong with it."""
+def _worded(place: str, *, writing: bool = False) -> Iterator[None]:
+    """Word what goes wrong with a connection."""
     try:
-        with psycopg.connect(address, autocommit=True) as connection:
-            yield connection
+        yield
     except psycopg.Error as error:
-        _refuse(error, place=_place(address), writing=writing)
+        _refuse(error, place=place, writing=writing)
+
+
+def _close_all(connections: "list[psycopg.Connection[Any]]", owner: int) -> None:
+    """Close the connections, unless they were opened before a fork, by the parent."""
+    while connections and os.getpid() == owner:
+        connections.pop().close()
 
 
 def _place(address: str) -> str:
