@@ -529,6 +529,27 @@ def test_misspelt_key_does_not_hide_a_sum_that_is_off(rules_with):
     ]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sum_beyond_all_numbers_is_told(rules_with, sign):
+    huge = sign * 1e308
+    changes = {"stages.first.parts.0.points": huge, "stages.first.parts.1.points": huge}
+
+    found = told(rules_with(changes))
+
+    assert ("stages.first.parts", "points that sum to 100") in {(p, e) for p, _, e in found}
+
+
+@pytest.mark.parametrize(
+    "place", ["supersedes", "gates.independence.minimum_grade", "stages.first.vacancy.stage"]
+)
+def test_number_too_long_to_write_is_told(rules_with, place):
+    data = rules_with({place: "0x", "scheme": ...}).replace(b'"0x"', b"0x" + b"f" * 5000)
+
+    found = told(data)
+
+    assert (place, "a number of thousands of digits") in {(p, r) for p, r, _ in found}
+
+
 STRANGE = st.one_of(
     st.sampled_from(
         [

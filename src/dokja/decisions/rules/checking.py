@@ -15,13 +15,16 @@ from typing import Any, TypeAlias
 
 from dokja.errors import Mistake
 
-__all__ = ["CLOSE_TO", "TOTAL", "contradictions"]
+__all__ = ["CLOSE_TO", "TOTAL", "contradictions", "shown"]
 
 TOTAL = 100.0
 """What the parts of a stage sum to."""
 
 CLOSE_TO = 1e-9
 """Weights are written in decimals; sums of them are compared this closely."""
+
+_LONGEST_SHOWN = 80
+_ABSURD = 1e300  # sums beyond it can leave the range of numbers
 
 Table: TypeAlias = Mapping[str, Any]
 Fault: TypeAlias = tuple[str, str, str, str]  # place, read, expected, remedy
@@ -46,11 +49,20 @@ def contradictions(raw: Table, *, file: str) -> list[Mistake]:
         faults += _dates(stage, at=f"stages.{name}", stages=stages)
     faults += _cycles(stages)
     if raw.get("supersedes") is not None and raw.get("supersedes") == raw.get("version"):
-        faults.append(("supersedes", repr(raw["version"]), "another version than this", ""))
+        faults.append(("supersedes", shown(raw["version"]), "another version than this", ""))
     return [
         Mistake(file=file, place=place, read=read, expected=expected, remedy=remedy)
         for place, read, expected, remedy in faults
     ]
+
+
+def shown(value: object) -> str:
+    """Return a value as a mistake shows it."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
 def _table(value: object, key: str) -> Table:
@@ -136,7 +148,7 @@ def _scheme(scheme: Table) -> Iterator[Fault]:
         if isinstance(least, str) and isinstance(better, str) and better < least:
             yield (
                 f"scheme.floors[{number}].better",
-                repr(better),
+                shown(better),
                 f"a grade at or above the minimum {least!r}",
                 "",
             )
@@ -152,7 +164,7 @@ def _gate(gate: Table, *, at: str, graded: bool) -> Iterator[Fault]:
     if not graded:
         yield (
             f"{at}.minimum_grade",
-            repr(gate.get("minimum_grade")),
+            shown(gate.get("minimum_grade")),
             "a [scheme] that says how components are graded",
             "",
         )
@@ -172,11 +184,11 @@ def _stage(stage: Table, *, name: str, raw: Table) -> Iterator[Fault]:
     stages = _table(raw, "stages")
     after = stage.get("after")
     if isinstance(after, str) and after not in stages:
-        yield (f"{at}.after", repr(after), f"one of the stages {', '.join(stages)}", "")
+        yield (f"{at}.after", shown(after), f"one of the stages {', '.join(stages)}", "")
     for gate in _names(stage, "gates"):
         if gate not in _table(raw, "gates"):
             known = ", ".join(_table(raw, "gates")) or "none is declared"
-            yield (f"{at}.gates", repr(gate), f"one of the gates: {known}", "")
+            yield (f"{at}.gates", shown(gate), f"one of the gates: {known}", "")
     yield from _twice(_names(stage, "gates"), at=f"{at}.gates", what="gate")
     if raw.get("version") in _names(stage, "accepts"):
         yield (f"{at}.accepts", "this version itself", "older versions only", "")
@@ -222,9 +234,9 @@ def _ties(stage: Table, *, at: str) -> Iterator[Fault]:
     if ties.get("rule") == "part":
         known = [name for name, _, _ in _every_part(stage, at=at) if isinstance(name, str)]
         if part not in known:
-            yield (f"{at}.ties.part", repr(part), f"one of the parts {', '.join(known)}", "")
+            yield (f"{at}.ties.part", shown(part), f"one of the parts {', '.join(known)}", "")
     elif part is not None:
-        yield (f"{at}.ties.part", repr(part), "no part, because the rule is another", "")
+        yield (f"{at}.ties.part", shown(part), "no part, because the rule is another", "")
 
 
 def _vacancy(stage: Table, *, name: str, stages: Table) -> Iterator[Fault]:
@@ -236,12 +248,12 @@ def _vacancy(stage: Table, *, name: str, stages: Table) -> Iterator[Fault]:
             known = ", ".join(others) or "there is none"
             yield (
                 at,
-                repr(target) if target is not None else "nothing",
+                shown(target) if target is not None else "nothing",
                 f"the stage that fills the place, one of: {known}",
                 "",
             )
     elif target is not None:
-        yield (at, repr(target), "no stage, because the rule is not 're-entry'", "")
+        yield (at, shown(target), "no stage, because the rule is not 're-entry'", "")
 
 
 def _every_part(value: Table, *, at: str) -> Iterator[tuple[object, Table, str]]:
@@ -269,11 +281,12 @@ def _sum(parts: Sequence[Any], *, expected: float | None, at: str) -> Iterator[F
     known = [number for number in points if number is not None]
     if not parts or expected is None or len(known) != len(parts):
         return
-    if abs(math.fsum(known) - expected) > CLOSE_TO:
-        shown = " + ".join(f"{number:g}" for number in known)
+    total = math.fsum(known) if max(map(abs, known)) < _ABSURD else math.inf
+    if abs(total - expected) > CLOSE_TO:
+        terms = " + ".join(f"{number:g}" for number in known)
         yield (
             f"{at}.parts",
-            f"points that sum to {math.fsum(known):g} ({shown})",
+            f"points that sum to {total:g} ({terms})",
             f"points that sum to {expected:g}",
             "",
         )

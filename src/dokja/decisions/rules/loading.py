@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dokja.decisions.rules.checking import contradictions
+from dokja.decisions.rules.checking import contradictions, shown
 from dokja.decisions.rules.schema import (
     KEYS,
     Gate,
@@ -32,7 +32,6 @@ from dokja.values import Digest, normal_form
 
 __all__ = ["Rulebook", "load_rulebook"]
 
-_LONGEST_SHOWN = 80
 _UNCHANGED = "Nothing was changed."
 
 
@@ -173,8 +172,8 @@ def _decomposed(value: object, *, file: str, place: str) -> Iterator[Mistake]:
         yield Mistake(
             file=file,
             place=place,
-            read=f"{_shown(value)} in decomposed letters (NFD)",
-            expected=f"the composed form (NFC), {_shown(normal_form(value))}",
+            read=f"{shown(value)} in decomposed letters (NFD)",
+            expected=f"the composed form (NFC), {shown(normal_form(value))}",
             remedy="The two look alike and compare unequal; type it again or convert the file.",
         )
     elif isinstance(value, dict):
@@ -212,7 +211,7 @@ def _mistake(fault: Any, *, file: str) -> Mistake:
             remedy=_meant(steps),
         )
     expected = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return Mistake(file=file, place=place, read=_shown(fault["input"]), expected=expected)
+    return Mistake(file=file, place=place, read=shown(fault["input"]), expected=expected)
 
 
 def _meant(steps: tuple[str | int, ...]) -> str:
@@ -238,11 +237,3 @@ def _siblings(table: tuple[str | int, ...]) -> list[str]:
             at += "*."
     at = at.replace("[][]", "[]")
     return [path.removeprefix(at) for path in KEYS if re.fullmatch(re.escape(at) + r"[^.]+", path)]
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python writes
-        text = "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
