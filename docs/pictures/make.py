@@ -1,9 +1,9 @@
-"""Take the README's picture of a dossier.
+"""Take the READMEs' pictures of a dossier.
 
-    python3 docs/pictures/make.py DOSSIER.HTML [--lang ko|en]    writes docs/pictures/dossier.png
+    python3 docs/pictures/make.py DOSSIER.HTML      writes docs/pictures/dossier.png, dossier-ko.png
 
-Needs what the browser tests need: playwright, Debian's chromium and fonts-nanum. The picture is
-of the sample programme's own dossier; take it again when the page looks different.
+Needs what the browser tests need: playwright, Debian's chromium and fonts-nanum. The pictures are
+of the sample programme's own dossier; take them again when the page looks different.
 """
 
 import argparse
@@ -12,8 +12,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-PICTURE = Path(__file__).with_name("dossier.png")
-WIDTH, HEIGHT = 1280, 1500
+PICTURES = {
+    "en": Path(__file__).with_name("dossier.png"),
+    "ko": Path(__file__).with_name("dossier-ko.png"),
+}
+WIDTH, HEIGHT = 1280, 1000
 MOST_BYTES = 300_000
 
 
@@ -40,12 +43,12 @@ def take(dossier: Path, *, lang: str, picture: Path) -> int:
 
 def main() -> None:
     """Read the command line and take the picture."""
-    words = argparse.ArgumentParser(description="Take the README's picture of a dossier.")
+    words = argparse.ArgumentParser(description="Take the READMEs' pictures of a dossier.")
     words.add_argument("dossier", type=Path)
-    words.add_argument("--lang", choices=["ko", "en"], default="ko")
     asked = words.parse_args()
-    size = take(asked.dossier, lang=asked.lang, picture=PICTURE)
-    print(f"{PICTURE}: {size:,} bytes")  # noqa: T201  # a script tells what it wrote
+    for lang, picture in PICTURES.items():
+        size = take(asked.dossier, lang=lang, picture=picture)
+        print(f"{picture}: {size:,} bytes")  # noqa: T201  # a script tells what it wrote
 
 
 if __name__ == "__main__":

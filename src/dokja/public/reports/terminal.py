@@ -103,6 +103,8 @@ def _row(team: Team, *, words: Words, tell: Teller) -> Sequence[str]:
     chance = words.text("decision.cannot-be-told")
     if team.probability is not None:
         chance = tell.chance(team)
+        if team.probability.basis == "published-order":
+            chance = f"{chance} ({words.label('basis', team.probability.basis)})"
     return [
         words.local(team.name),
         total,
