@@ -183,12 +183,15 @@ class PostgresStorage:
             self._closed = weakref.finalize(self, _close_all, self._idle, self._pid)
         with _worded(self.place, writing=writing):
             connection = self._awake() or psycopg.connect(self._address, autocommit=True)
+            whole = False
             try:
                 yield connection
-            except BaseException:
-                connection.close()
-                raise
-            self._idle.append(connection)
+                whole = True
+            finally:
+                if whole:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
 
     def _awake(self) -> "psycopg.Connection[Any] | None":
         """Return a kept connection that the server has not closed meanwhile."""
