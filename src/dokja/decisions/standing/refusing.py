@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from dokja.decisions.rules import Record, Rulebook, Said, entry_name
-from dokja.decisions.standing.sheets import TOTAL, versions_that_count
+from dokja.decisions.standing.sheets import TOTAL
+from dokja.decisions.standing.versions import versions_that_count
 from dokja.errors import Mistake
 from dokja.evidence.ledger.kinds import Score
 
@@ -27,7 +28,7 @@ def score_mistakes(
         entrants: The teams that stand in it.
     """
     mistakes: list[Mistake] = []
-    first: dict[tuple[str, str, str], int] = {}
+    first: dict[tuple[str, str, str, str], int] = {}
     for said in record.every(Score):
         body = said.body
         rules = rulebook.stages.get(body.stage)
@@ -39,7 +40,8 @@ def score_mistakes(
             if body.team not in known:
                 mistakes.append(_strange(said, "team", body.team, known))
             mistakes += _points(rulebook, said)
-            earlier = first.setdefault((body.stage, body.team, body.part), said.seq)
+            thing = (body.stage, body.team, body.part, body.rulebook)
+            earlier = first.setdefault(thing, said.seq)
             mistakes += _twice(said, earlier)
     return mistakes
 
@@ -73,7 +75,7 @@ def _twice(said: Said[Score], earlier: int) -> list[Mistake]:
             file=entry_name(said),
             place="part",
             read=f"a second score of {body.team!r} in {body.part!r} of {body.stage!r}",
-            expected=f"one; entry {earlier} has scored it already",
+            expected=f"one under version {body.rulebook!r}; entry {earlier} has scored it already",
             remedy="If the first is wrong, take this one back and correct that one.",
         )
     ]

@@ -1,23 +1,25 @@
 """Score sheets: every part of a stage for every team, or why its score is missing.
 
 A part's score stands in the ledger, or follows from its sub-parts when all of them are there;
-where both are, they must agree and the one that was given counts. Sums carry intervals: sampling
+where both are, they must agree and the one that was given counts; which of several scores counts
+is told in `versions`. Sums carry intervals: sampling
 half-widths add in quadrature, as errors of independent samples do; rounding half-widths add as
 they are, because nothing says that they cancel. A missing part is never filled in: what is kept
 of it is that it lies between 0 and its points.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dokja.decisions.rules import Part, Record, Rulebook, Said, Stage, entry_name
+from dokja.decisions.rules import Part, Record, Rulebook, Said, entry_name
+from dokja.decisions.standing.versions import CountedScores, counted_scores
 from dokja.errors import Mistake
 from dokja.evidence.ledger.kinds import Aggregate, Outcome, PublishedOrder, Score
 from dokja.evidence.statistics import Total
 from dokja.values import Estimate, IntervalKind, Measured, Missing, MissingReason
 
-__all__ = ["TOTAL", "PartScore", "ScoreSheet", "read_sheets", "versions_that_count"]
+__all__ = ["TOTAL", "PartScore", "ScoreSheet", "read_sheets"]
 
 TOTAL = "total"
 """Names the sum of all parts, where one is published."""
@@ -95,9 +97,8 @@ def read_sheets(
         teams: The entrants.
     """
     rules = rulebook.stages[stage]
-    given: dict[tuple[str, str], Said[Score]] = {}
-    for said in _current_scores(rulebook, record, stage=stage):
-        given.setdefault((said.body.team, said.body.part), said)
+    counted = counted_scores(rulebook, record, stage=stage)
+    every = [part.id for part, _ in rulebook.parts(stage)]
     why = _Absences(rulebook=rulebook, record=record, stage=stage)
     mistakes: list[Mistake] = []
     sheets: dict[str, ScoreSheet] = {}
@@ -105,30 +106,15 @@ def read_sheets(
         rows: list[PartScore] = []
         tops = []
         for part in rules.parts:
-            branch = _scored(part, team=team, given=given, why=why, mistakes=mistakes)
+            branch = _scored(part, team=team, counted=counted, why=why, mistakes=mistakes)
             tops.append(branch[0])
             rows += branch
-        own = given.get((team, TOTAL))
+        own = counted.of(team, TOTAL, below=every)
+        mistakes += _disagreement(own, children=tops, counted=counted, below=every)
         points = math.fsum(part.points for part in rules.parts)
-        total = _joined(
-            TOTAL, points=points, own=own, children=tops, why=why.of(team, TOTAL), mistakes=mistakes
-        )
+        total = _joined(TOTAL, points=points, own=own, children=tops, why=why.of(team, TOTAL))
         sheets[team] = ScoreSheet(team=team, parts=tuple(rows), total=total)
     return sheets, mistakes
-
-
-def versions_that_count(rulebook: Rulebook, rules: Stage) -> frozenset[str]:
-    """Return the rulebook versions whose scores count in a stage: this one and those it accepts."""
-    return frozenset({rulebook.version, *rules.accepts})
-
-
-def _current_scores(rulebook: Rulebook, record: Record, *, stage: str) -> tuple[Said[Score], ...]:
-    versions = versions_that_count(rulebook, rulebook.stages[stage])
-    return tuple(
-        said
-        for said in record.every(Score)
-        if said.body.stage == stage and said.body.rulebook in versions
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +155,7 @@ def _scored(
     part: Part,
     *,
     team: str,
-    given: Mapping[tuple[str, str], Said[Score]],
+    counted: CountedScores,
     why: _Absences,
     mistakes: list[Mistake],
 ) -> list[PartScore]:
@@ -177,18 +163,42 @@ def _scored(
     below: list[PartScore] = []
     children = []
     for child in part.parts:
-        branch = _scored(child, team=team, given=given, why=why, mistakes=mistakes)
+        branch = _scored(child, team=team, counted=counted, why=why, mistakes=mistakes)
         children.append(branch[0])
         below += branch
-    own = _joined(
-        part.id,
-        points=part.points,
-        own=given.get((team, part.id)),
-        children=children,
-        why=why.of(team, part.id),
-        mistakes=mistakes,
-    )
-    return [own, *below]
+    names = [score.part for score in below]
+    own = counted.of(team, part.id, below=names)
+    mistakes += _disagreement(own, children=children, counted=counted, below=names)
+    absence = why.of(team, part.id)
+    joined = _joined(part.id, points=part.points, own=own, children=children, why=absence)
+    return [joined, *below]
+
+
+def _disagreement(
+    own: Said[Score] | None,
+    *,
+    children: Sequence[PartScore],
+    counted: CountedScores,
+    below: Sequence[str],
+) -> list[Mistake]:
+    """Return a mistake if a part's score cannot be the sum of its sub-parts."""
+    if own is None or not children:
+        return []
+    value = own.body.score
+    low = math.fsum(_end(child, "low") for child in children)
+    high = math.fsum(_end(child, "high") for child in children)
+    apart = low > value.high + _AGREES or high < value.low - _AGREES
+    if not apart or not counted.of_one_version(own.body.team, own, below=below):
+        return []
+    return [
+        Mistake(
+            file=entry_name(own),
+            place=f"score of {own.body.team} in {own.body.part}",
+            read=f"{value.value:g}",
+            expected=f"what its sub-parts sum to, {low:g} to {high:g}",
+            remedy="Correct the entry that is wrong.",
+        )
+    ]
 
 
 def _joined(
@@ -198,25 +208,10 @@ def _joined(
     own: Said[Score] | None,
     children: Sequence[PartScore],
     why: tuple[Missing, tuple[int, ...]],
-    mistakes: list[Mistake],
 ) -> PartScore:
     """Return a part's score from what was given of it and of its sub-parts."""
     if own is not None:
-        score = _given(part, points=points, said=own)
-        low = math.fsum(_end(child, "low") for child in children)
-        high = math.fsum(_end(child, "high") for child in children)
-        reach = (_end(score, "low"), _end(score, "high"))
-        if children and (low > reach[1] + _AGREES or high < reach[0] - _AGREES):
-            mistakes.append(
-                Mistake(
-                    file=entry_name(own),
-                    place=f"score of {own.body.team} in {part}",
-                    read=f"{own.body.score.value:g}",
-                    expected=f"what its sub-parts sum to, {low:g} to {high:g}",
-                    remedy="Correct the entry that is wrong.",
-                )
-            )
-        return score
+        return _given(part, points=points, said=own)
     if not children:
         return PartScore(
             part=part,
