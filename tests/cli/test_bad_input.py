@@ -257,3 +257,28 @@ def test_a_folder_without_permission_is_told(folder):
 
     assert done.returncode == 2
     assert "permission" in done.stderr.lower()
+
+
+@pytest.mark.parametrize("words", [["judge", "--stage", "final"], ["grade", "garam-1"]])
+def test_nothing_is_judged_from_an_edited_ledger(folder, capsys, words):
+    data = (folder / "ledger.db").read_bytes()
+    (folder / "ledger.db").write_bytes(data.replace(b'"narae"', b'"narai"', 1))
+    before = sorted(folder.glob("decisions/final/*"))
+
+    code = run([words[0], str(folder), *words[1:]])
+
+    assert code == 3
+    assert "entry" in capsys.readouterr().err
+    assert sorted(folder.glob("decisions/final/*")) == before
+
+
+def test_a_deleted_entry_is_told_before_judging(folder, capsys):
+    connection = sqlite3.connect(folder / "ledger.db")
+    with connection:
+        connection.execute("DELETE FROM entries WHERE kind = 'finding' AND seq = 100")
+    connection.close()
+
+    code = run(["judge", str(folder), "--stage", "final"])
+
+    assert code == 3
+    assert "entry 100" in capsys.readouterr().err

@@ -6,10 +6,10 @@ from typing import assert_never
 import click
 
 from dokja.cli.printing import as_json, emit, say, table
+from dokja.cli.programmes import unbroken
 from dokja.cli.rulebooks import in_folder
 from dokja.decisions.grades import Difference, GradeRange, grade_model
 from dokja.decisions.rules import reason_json
-from dokja.evidence.ledger import open_programme
 from dokja.public.reports import word_reason
 
 __all__ = ["grade"]
@@ -33,14 +33,14 @@ def grade(folder: Path, model: str, rulebook: str | None, lang: str, *, as_json:
     Example:
       dokja grade build/sample garam-1
     """
-    programme = open_programme(folder)
-    book, _ = in_folder(programme, rulebook)
-    known = [str(entry.body["model"]) for entry in programme.ledger.entries(kind="model")]
+    with unbroken(folder) as programme:
+        book, _ = in_folder(programme, rulebook)
+        entries = tuple(programme.ledger.entries())
+    known = [str(entry.body["model"]) for entry in entries if entry.kind == "model"]
     if model not in known:
-        raise click.UsageError(
-            f"no model {model!r}; the ledger declares " + (", ".join(known) or "none")
-        )
-    found = grade_model(book, tuple(programme.ledger.entries()), model=model)
+        declared = ", ".join(known) or "none"
+        raise click.UsageError(f"no model {model!r}; the ledger declares {declared}")
+    found = grade_model(book, entries, model=model)
     if as_json:
         emit({"schema": "dokja.grade/1", "rulebook": book.version, **found.to_json()})
         return _exit_code(found.difference)

@@ -7,14 +7,15 @@ import click
 
 from dokja import __version__
 from dokja.cli.printing import as_json, emit, say
+from dokja.cli.programmes import unbroken
 from dokja.cli.rulebooks import adoptions, by_digest, in_folder
 from dokja.decisions import Decision, Verdict
 from dokja.decisions import judge as judge_stage
 from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import DecisionFileError, Mistake
-from dokja.evidence.ledger import Programme, open_programme
-from dokja.public.reports import differences, standing_text, write_dossier
-from dokja.values import Digest, parse_json
+from dokja.evidence.ledger import Programme
+from dokja.public.reports import DossierFiles, differences, standing_text, write_dossier
+from dokja.values import parse_json
 
 __all__ = ["judge"]
 
@@ -60,33 +61,41 @@ def judge(
       dokja judge build/sample --stage final
       dokja judge --check decision.json build/sample
     """
-    programme = open_programme(folder)
-    if decision_file is not None:
-        return _check(programme, decision_file, name=rulebook, as_json=as_json)
-    book, _ = in_folder(programme, rulebook)
-    if stage is None:
-        raise click.UsageError(
-            "--stage is missing; the rulebook's stages are " + ", ".join(book.stages)
-        )
-    decision = _judged(programme, book, stage=stage, size=programme.ledger.size)
-    document = decision.to_json()
-    entries = list(programme.ledger.entries(0, decision.ledger.size))
-    short = Digest.of(decision.canonical_bytes).short
-    target = out or folder / "decisions" / stage / f"{book.version}-{entries[-1].seq + 1}-{short}"
-    files = write_dossier(document, entries=entries, out=target)
-    if as_json:
-        emit({"schema": "dokja.judge/1", "decision": document, "dossier": str(files.html)})
+    with unbroken(folder) as programme:
+        if decision_file is not None:
+            return _check(programme, decision_file, name=rulebook, as_json=as_json)
+        book, _ = in_folder(programme, rulebook)
+        if stage is None:
+            known = ", ".join(book.stages)
+            raise click.UsageError(f"--stage is missing; the rulebook's stages are {known}")
+        decision = _judged(programme, book, stage=stage, size=programme.ledger.size)
+        entries = list(programme.ledger.entries(0, decision.ledger.size))
+        target = out or folder / "decisions" / stage / _folder_name(decision)
+        files = write_dossier(decision.to_json(), entries=entries, out=target)
+        if as_json:
+            document = decision.to_json()
+            emit({"schema": "dokja.judge/1", "decision": document, "dossier": str(files.html)})
+        else:
+            _tell(decision, files, programme=programme, lang=lang)
         return _exit_code(decision)
-    say(standing_text(document, lang=lang))
+
+
+def _folder_name(decision: Decision) -> str:
+    """Return a name that puts decisions of every rulebook version and ledger size side by side."""
+    return f"{decision.rulebook.version}-{decision.ledger.size}-{decision.digest.short}"
+
+
+def _tell(decision: Decision, files: DossierFiles, *, programme: Programme, lang: str) -> None:
+    book, folder = decision.rulebook, programme.folder
+    say(standing_text(decision.to_json(), lang))
     if all(entry.body["digest"] != str(book.digest) for entry in adoptions(programme.ledger)):
         say()
         say(f"Rulebook version {book.version} is not adopted in this ledger; to bring it into")
         say(f"force: dokja rules adopt {folder}")
     say()
-    say(f"decision  sha256:{Digest.of(decision.canonical_bytes).hex}")
+    say(f"decision  {decision.digest}")
     say(f"replay    dokja judge --check {files.decision} {folder}")
     say(f"dossier   {files.html}")
-    return _exit_code(decision)
 
 
 def _judged(programme: Programme, book: Rulebook, *, stage: str, size: int) -> Decision:

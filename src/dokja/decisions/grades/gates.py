@@ -88,7 +88,9 @@ def _gate(
     ]
     names = {(model, component.component) for model, component in looked_at}
     parts += _general(name, team=team, heard=heard, names=names)
-    if not parts:
+    if parts:
+        parts += _untold(name, gate, grades=grades, heard=heard)
+    else:
         return _without_parts(name, gate, team=team, grades=grades, reasons=strange)
     ruling = all_of(parts, rule=name, subject=team)
     return Ruling(
@@ -108,7 +110,7 @@ def _without_parts(
     grades: Sequence[ModelGrade],
     reasons: tuple[Reason, ...],
 ) -> Ruling:
-    """Return the ruling on a team of which nothing is there that could be looked at."""
+    """Return the ruling on a team, or a model, with nothing there that could be looked at."""
     lacking: Reason
     if gate.rests_on == "rulings":
         lacking = because("not-ruled", gate=name, authority=gate.authority, component=None)
@@ -117,6 +119,18 @@ def _without_parts(
     else:
         lacking = because("components-not-declared", subject=team, roles=list(gate.roles))
     return Ruling(rule=name, subject=team, verdict=Verdict.UNDECIDED, reasons=(lacking, *reasons))
+
+
+def _untold(
+    name: str, gate: Gate, *, grades: Sequence[ModelGrade], heard: Sequence[Said[RulingEntry]]
+) -> list[Ruling]:
+    """Return a part for every model of which no component is declared, and nothing was ruled."""
+    ruled = {said.body.model for said in heard if said.body.component is None}
+    return [
+        _without_parts(name, gate, team=grade.model, grades=grades, reasons=())
+        for grade in grades
+        if not grade.components and ruled.isdisjoint({None, grade.model})
+    ]
 
 
 def _general(

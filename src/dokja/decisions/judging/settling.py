@@ -45,8 +45,8 @@ def settling(
                 sheet=sheets.get(standing.team),
                 share=share,
             )
-    if order is not None and rules.ties.rule == "undecided":
-        found += _ties(order, rulings=rulings, share=share)
+    if order is not None and rules.ties.rule != "all-advance":
+        found += _ties(order, part=rules.ties.part, sheets=sheets, rulings=rulings, share=share)
     if isinstance(wrong, Between):
         found += _closest(sheets, rulings=rulings, wrong=wrong)
     elif wrong.code == "probability-needs-sampling-errors":
@@ -151,13 +151,35 @@ def _scores(sheet: ScoreSheet, *, share: float) -> Iterator[Reason]:
             )
 
 
-def _ties(order: Order, *, rulings: Mapping[str, Ruling], share: float) -> Iterator[Reason]:
+def _ties(
+    order: Order,
+    *,
+    part: str | None,
+    sheets: Mapping[str, ScoreSheet],
+    rulings: Mapping[str, Ruling],
+    share: float,
+) -> Iterator[Reason]:
+    """Yield what would break the ties: a score in the part that breaks them, or a rule."""
     for team, ruling in rulings.items():
         tied = any(reason.code == "tie-at-cut" for reason in ruling.reasons)
-        if tied and ruling.verdict is Verdict.UNDECIDED:
-            tied_teams = sorted([team, *order.level[team]])
-            effect = share * len(tied_teams)
-            yield because("tie-rule-would-settle", teams=[*tied_teams], effect=effect)
+        if not tied or ruling.verdict is not Verdict.UNDECIDED:
+            continue
+        teams = sorted([team, *order.level[team]])
+        lacking = [one for one in teams if part and _is_missing(sheets[one], part)]
+        for one in lacking:
+            yield because(
+                "score-would-settle",
+                team=one,
+                part=part,
+                points=sheets[one].of(str(part)).points,
+                effect=share,
+            )
+        if not lacking:
+            yield because("tie-rule-would-settle", teams=[*teams], effect=share * len(teams))
+
+
+def _is_missing(sheet: ScoreSheet, part: str) -> bool:
+    return isinstance(sheet.of(part).score, Missing)
 
 
 def _closest(

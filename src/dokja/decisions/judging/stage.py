@@ -193,7 +193,7 @@ def _points(
     """Return what points or votes say, and every mistake in them."""
     rules = rulebook.stages[stage]
     mistakes = score_mistakes(rulebook, record, stage=stage, entrants=entrants.teams)
-    mistakes += vote_mistakes(rules, record, stage=stage)
+    mistakes += vote_mistakes(rules, record, stage=stage, teams=entrants.teams)
     if rules.kind == "vote":
         return _voted(rules, record, stage=stage, entrants=entrants), mistakes
     sheets, found = read_sheets(rulebook, record, stage=stage, teams=entrants.teams)
@@ -224,7 +224,9 @@ def _voted(rules: Stage, record: Record, *, stage: str, entrants: Entrants) -> _
     anywhere = RankRange(best=1, worst=max(every, 1), level=1.0, basis=Basis.NONE)
     undrawn = because("votes-are-not-drawn")
     return _Points(
-        rulings=vote_rulings(rules, record, stage=stage, teams=entrants.teams),
+        rulings=vote_rulings(
+            rules, record, stage=stage, teams=entrants.teams, unnamed=entrants.unnamed
+        ),
         sheets={},
         order=None,
         ranks=dict.fromkeys(entrants.teams, anywhere),

@@ -29,6 +29,8 @@ from dokja.values import Reason
 
 __all__ = ["Basis", "Between", "Chance", "Chances", "RankRange", "chances"]
 
+_LIFT = 1e-9  # points; no score is written this finely
+
 
 class Basis(Enum):
     """What a figure about places rests on."""
@@ -187,11 +189,26 @@ class _Field:
                 -order.highs[team],
                 -order.lows[team],
                 sheets[team].total.standard_error,
+                len(order.above[team]),
                 team,
             ),
         )
         self.labels = {team: f"entrant-{place}" for place, team in enumerate(standing, start=1)}
-        self.drawn: dict[frozenset[str], RankProbabilities] = {}
+        # Ties that the rules break are drawn as broken: who stands above is lifted beyond rounding.
+        self.lifts = {
+            team: _LIFT * sum(team in order.above[other] for other in self._alike(team))
+            for team in sheets
+        }
+        self.drawn: dict[tuple[frozenset[str], str | None], RankProbabilities] = {}
+
+    def _alike(self, team: str) -> list[str]:
+        """Return the teams whose points can be the same as this team's, neither more nor fewer."""
+        lows, highs = self.order.lows, self.order.highs
+        return [
+            other
+            for other in self.sheets
+            if abs(lows[other] - lows[team]) <= _LIFT and abs(highs[other] - highs[team]) <= _LIFT
+        ]
 
     def lacking(self) -> Reason | None:
         """Return why nothing can be drawn, if that is so."""
@@ -202,14 +219,22 @@ class _Field:
             return because("probability-needs-sampling-errors")
         return None
 
-    def totals(self, teams: Iterable[str]) -> list[Total]:
-        """Return the totals of some teams and of the entrants without a name."""
+    def totals(self, teams: Iterable[str], *, favoured: str | None = None) -> list[Total]:
+        """Return the totals of some teams and of the entrants without a name.
+
+        Args:
+            teams: The named ones that are counted.
+            favoured: One that stands above whoever has as many points.
+        """
+        lifts = dict(self.lifts)
+        if favoured is not None:
+            lifts[favoured] += _LIFT * len(lifts)
         drawn = [
             Total(
                 team=self.labels[team],
                 estimate=None,
-                low=self.order.lows[team],
-                high=self.order.highs[team],
+                low=self.order.lows[team] + lifts[team],
+                high=self.order.highs[team] + lifts[team],
                 standard_error=self.sheets[team].total.standard_error,
             )
             for team in sorted(teams, key=lambda team: self.labels[team])
@@ -259,11 +284,12 @@ class _Field:
         everyone = self._drawn(self.sheets)
         label = self.labels[team]
         lowest = everyone.of(label).lowest
-        most = least = everyone
+        most = least = self._drawn(self.sheets, level=team)
         if counts_gate_passers(self.rules):
             sure = {other for other, verdict in gates.items() if verdict is Verdict.HOLDS}
             open_too = {other for other, verdict in gates.items() if verdict is not Verdict.FAILS}
-            most, least = self._drawn(sure | {team}), self._drawn(open_too | {team})
+            most = self._drawn(sure | {team}, level=team)
+            least = self._drawn(open_too | {team}, level=team)
         share = Between(low=least.of(label).top.low, high=most.of(label).top.high)
         unknown = self.order.highs[team] - self.order.lows[team] >= self.sheets[team].total.points
         if unknown and (share.low, share.high, lowest.low, lowest.high) == (0.0, 1.0, 0.0, 1.0):
@@ -276,12 +302,19 @@ class _Field:
             basis=Basis.DRAWS,
         )
 
-    def _drawn(self, teams: Iterable[str]) -> RankProbabilities:
-        """Return where some teams stand among themselves; each question is drawn once."""
-        asked = frozenset(teams)
+    def _drawn(self, teams: Iterable[str], *, level: str | None = None) -> RankProbabilities:
+        """Return where some teams stand among themselves; each question is drawn once.
+
+        Args:
+            teams: The named ones that are counted.
+            level: One that advances with those that are level with it, where the rules say so.
+        """
+        all_advance = self.rules.ties.rule == "all-advance"
+        favoured = level if level and all_advance and self.order.level[level] else None
+        asked = (frozenset(teams), favoured)
         if asked not in self.drawn:
             self.drawn[asked] = rank_probabilities(
-                self.totals(asked),
+                self.totals(asked[0], favoured=favoured),
                 places=self.rules.planned_advance or 0,
                 draws=self.probability.draws,
                 seed=self.probability.seed,

@@ -27,7 +27,7 @@ def counts_gate_passers(rules: Stage) -> bool:
 def break_ties(order: Order, *, by: Order) -> Order:
     """Return the order in which teams of equal points stand as they do in one part.
 
-    What is level in that part too stays level.
+    What is level in that part too stays level, and so does what cannot be told apart in it.
     """
     above = {team: order.above[team] | (order.level[team] & by.above[team]) for team in order.above}
     # A tie is broken between those who stand level, so that all others keep their places.
@@ -35,7 +35,7 @@ def break_ties(order: Order, *, by: Order) -> Order:
         team: frozenset(
             other
             for other in order.level[team]
-            if other not in above[team] and team not in above[other] and other in by.level[team]
+            if other not in above[team] and team not in above[other]
         )
         for team in order.level
     }

@@ -187,4 +187,22 @@ def order_mistakes(
                     )
                 )
             seen.setdefault((upper, lower), said.seq)
-    return mistakes
+    return mistakes or _rings(sheets, record, stage=stage)
+
+
+def _rings(sheets: Mapping[str, ScoreSheet], record: Record, *, stage: str) -> list[Mistake]:
+    """Return a mistake for every order that only together with the others goes round in a ring."""
+    order = points_order(sheets, record, stage=stage, unnamed=0)
+    above = order.above
+    ringed = {team for team, uppers in above.items() if any(team in above[u] for u in uppers)}
+    return [
+        Mistake(
+            file=entry_name(said),
+            place="groups",
+            read="an order in which each stands above the other of: " + ", ".join(sorted(both)),
+            expected="one that the other orders and the scores allow",
+            remedy="Correct the entry that is wrong.",
+        )
+        for said in _published(record, stage=stage)
+        if len(both := ringed.intersection(*[{t for g in said.body.groups for t in g}])) > 1
+    ]

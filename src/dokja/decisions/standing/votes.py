@@ -28,7 +28,7 @@ RULE = "vote"
 
 
 def vote_rulings(
-    rules: Stage, record: Record, *, stage: str, teams: Sequence[str]
+    rules: Stage, record: Record, *, stage: str, teams: Sequence[str], unnamed: int = 0
 ) -> dict[str, Ruling]:
     """Return for every applicant whether the reviewers chose it.
 
@@ -40,6 +40,7 @@ def vote_rulings(
         record: What stands in the ledger.
         stage: Its id.
         teams: The applicants.
+        unnamed: How many more there are, any of whom may have been chosen.
 
     Raises:
         ValueError: The stage is not decided by vote.
@@ -58,7 +59,7 @@ def vote_rulings(
         )
         for team in teams
     }
-    return _placed(vote, rulings)
+    return _placed(vote, rulings, unnamed=unnamed)
 
 
 def _question(vote: Vote, record: Record, *, stage: str, team: str, question: str) -> Ruling:
@@ -94,16 +95,20 @@ def _counted(record: Record, *, stage: str, team: str, question: str) -> Said[Re
     return found[-1] if found else None
 
 
-def _placed(vote: Vote, rulings: dict[str, Ruling]) -> dict[str, Ruling]:
+def _placed(vote: Vote, rulings: dict[str, Ruling], *, unnamed: int) -> dict[str, Ruling]:
     """Return the rulings with those left open that the number of places leaves open."""
     chosen = sorted(t for t, ruling in rulings.items() if ruling.verdict is Verdict.HOLDS)
     open_too = sorted(t for t, ruling in rulings.items() if ruling.verdict is Verdict.UNDECIDED)
     contested = bool(chosen) and len(chosen) + len(open_too) > vote.places
     if contested:
         reason = because("more-chosen-than-places", teams=[*chosen, *open_too], places=vote.places)
+    elif chosen and len(chosen) + len(open_too) + unnamed > vote.places:
+        contested = True
+        reason = because("entrants-not-named", count=len(rulings) + unnamed, named=len(rulings))
+    if contested:
         for team in chosen:
             rulings[team] = _left_open(rulings[team], reason)
-    if not vote.may_choose_none and not chosen and not open_too and rulings:
+    if not vote.may_choose_none and not (chosen or open_too or unnamed) and rulings:
         reason = because("none-chosen", places=vote.places)
         return {team: _left_open(ruling, reason) for team, ruling in rulings.items()}
     return rulings
@@ -119,11 +124,24 @@ def _left_open(ruling: Ruling, reason: Reason) -> Ruling:
     )
 
 
-def vote_mistakes(rules: Stage, record: Record, *, stage: str) -> list[Mistake]:
-    """Return every vote of a stage that cannot have been cast as it is written."""
+def vote_mistakes(
+    rules: Stage, record: Record, *, stage: str, teams: Sequence[str]
+) -> list[Mistake]:
+    """Return every vote of a stage that cannot have been cast as it is written.
+
+    Votes of a stage that this version of the rules does not decide by vote are left alone.
+
+    Args:
+        rules: The stage.
+        record: What stands in the ledger.
+        stage: Its id.
+        teams: The applicants.
+    """
     mistakes: list[Mistake] = []
     seen: dict[tuple[str, str], int] = {}
-    questions = rules.vote.questions if rules.vote is not None else ()
+    if rules.vote is None:
+        return mistakes
+    questions = rules.vote.questions
     for said in record.every(ReviewVote):
         body = said.body
         if body.stage != stage:
@@ -132,11 +150,11 @@ def vote_mistakes(rules: Stage, record: Record, *, stage: str) -> list[Mistake]:
         def wrong(place: str, read: str, expected: str, *, at: Said[ReviewVote] = said) -> None:
             mistakes.append(Mistake(file=entry_name(at), place=place, read=read, expected=expected))
 
-        if body.team not in record.teams():
-            wrong("team", repr(body.team), "a team that the ledger declares")
+        if body.team not in teams:
+            known = ", ".join(teams) or "there is none"
+            wrong("team", repr(body.team), f"one of the applicants: {known}")
         if body.question not in questions:
-            known = ", ".join(questions) or "no question; this stage is not decided by vote"
-            wrong("question", repr(body.question), f"one of: {known}")
+            wrong("question", repr(body.question), f"one of: {', '.join(questions)}")
         if body.in_favour is not None and body.in_favour > (body.reviewers or body.in_favour):
             wrong("in_favour", str(body.in_favour), f"at most {body.reviewers} reviewers")
         first = seen.setdefault((body.team, body.question), said.seq)
