@@ -186,6 +186,28 @@ def test_two_orders_against_each_other_are_told(pair, mistakes):
     assert mistakes(pair) == [(last(pair), "groups", "'garam' above 'narae'")]
 
 
+def test_orders_that_go_round_in_a_ring_are_told(points_only, mistakes):
+    programme = points_only(1).entrants("dasom", "garam", "maru")
+    programme.order(["dasom"], ["garam"]).order(["garam"], ["maru"]).order(["maru"], ["dasom"])
+
+    ring = "an order in which each stands above the other of: "
+    assert [(place, read) for _, place, read in mistakes(programme)] == [
+        ("groups", ring + "dasom, garam"),
+        ("groups", ring + "garam, maru"),
+        ("groups", ring + "dasom, maru"),
+    ]
+
+
+def test_orders_that_only_the_scores_contradict_together_are_told(points_only, mistakes):
+    programme = points_only(1).entrants("dasom", "garam", "maru")
+    programme.totals({"garam": 50, "maru": 40})
+    programme.order(["maru"], ["dasom"]).order(["dasom"], ["garam"])
+
+    assert [file for file, _, _ in mistakes(programme)] == [
+        f"ledger entry {entry.seq} ({entry.id})" for entry in programme.entries[-2:]
+    ]
+
+
 def test_order_of_strangers_is_told(pair, mistakes):
     pair.order(["nobody"], ["garam"])
 
@@ -262,6 +284,7 @@ def test_more_named_applicants_than_applied_are_told(points_only, mistakes):
     ("team", "question", "in_favour", "of", "place"),
     [
         ("nobody", "competes", 3, 5, "team"),
+        ("maru", "competes", 3, 5, "team"),  # declared, and no applicant
         ("garam", "charms", 3, 5, "question"),
         ("garam", "competes", 6, 5, "in_favour"),
     ],
@@ -269,12 +292,20 @@ def test_more_named_applicants_than_applied_are_told(points_only, mistakes):
 def test_vote_that_cannot_have_been_cast_is_told(
     a_programme, a_vote_stage, mistakes, team, question, in_favour, of, place
 ):
-    programme = a_programme({"stages.re-entry": a_vote_stage()}).entrants("garam", stage="re-entry")
+    programme = a_programme({"stages.re-entry": a_vote_stage()}).teams("maru")
+    programme.entrants("garam", stage="re-entry")
     programme.vote(team, question, in_favour, of)
 
     assert [(file, at) for file, at, _ in mistakes(programme, "re-entry")] == [
         (last(programme), place)
     ]
+
+
+def test_votes_are_left_alone_where_this_version_knows_of_none(points_only):
+    programme = points_only(1).entrants("garam")
+    programme.enter("review-vote", {"stage": "first", "team": "garam", "question": "competes"})
+
+    assert programme.decision().outcome.advance == ("garam",)
 
 
 def test_changed_rules_under_an_adopted_version_are_told(pair, mistakes):

@@ -67,6 +67,27 @@ def test_every_model_of_the_team_is_looked_at(a_programme, told_component):
     assert parts(gate(programme)) == {"garam-1/body": "holds", "garam-omni/body": "fails"}
 
 
+def test_model_without_declared_components_is_not_passed_by_another(a_programme):
+    programme = a_programme().teams("garam").model("garam").finding("garam-1", "outside")
+    programme.model("garam", model="garam-omni", components=[])
+
+    ruling = gate(programme)
+
+    assert (ruling.verdict.value, codes(ruling)) == ("undecided", ["components-not-declared"])
+    assert parts(ruling) == {"garam-1/body": "holds", "garam-omni": "undecided"}
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict"),
+    [({}, "holds"), ({"model": "garam-omni"}, "undecided"), ({"component": "body"}, "undecided")],
+)
+def test_ruling_covers_the_models_that_it_is_about(a_programme, of, verdict):
+    programme = a_programme(RULED).teams("garam").model("garam")
+    programme.model("garam", model="garam-omni", components=[]).ruling("garam", "holds", **of)
+
+    assert gate(programme).verdict.value == verdict
+
+
 @pytest.mark.parametrize(
     ("rulings", "verdict"),
     [

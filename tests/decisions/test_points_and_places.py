@@ -156,6 +156,41 @@ def test_tie_that_the_part_cannot_break_stays_open(points_only):
     assert verdicts(programme) == {"garam": "undecided", "narae": "undecided"}
 
 
+def test_tie_waits_for_the_part_that_breaks_it(points_only):
+    ties = {"stages.first.ties": {"rule": "part", "part": "expert"}}
+    programme = points_only(1, ties).entrants("garam", "narae").totals({"garam": 60, "narae": 60})
+    programme.score("garam", "expert", 30)
+
+    settles = programme.decision().reliability.settles
+
+    assert verdicts(programme) == {"garam": "undecided", "narae": "undecided"}
+    assert [one.code for one in points(programme, "garam").reasons] == ["places-open", "tie-at-cut"]
+    assert [(one.code, one.params["team"], one.params["part"]) for one in settles] == [
+        ("score-would-settle", "narae", "expert")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ties", "chances"),
+    [
+        ({"rule": "undecided"}, {"garam": 0.5, "narae": 0.5}),
+        ({"rule": "all-advance"}, {"garam": 1, "narae": 1}),
+        ({"rule": "part", "part": "expert"}, {"garam": 0, "narae": 1}),
+    ],
+)
+def test_probability_knows_how_ties_are_broken(points_only, ties, chances):
+    programme = points_only(1, {"stages.first.ties": ties}).entrants("garam", "narae", "maru")
+    programme.totals({"garam": 60, "narae": 60, "maru": 10})
+    programme.score("garam", "expert", 20).score("narae", "expert", 30)
+
+    found = {one.team: one.chance.advance for one in programme.decision().teams}
+
+    assert {team: (found[team].low, found[team].high) for team in found} == {
+        **{team: (share, share) for team, share in chances.items()},
+        "maru": (0, 0),
+    }
+
+
 def test_tie_away_from_the_cut_holds_nobody_up(points_only):
     programme = points_only(2).entrants("garam", "maru", "narae")
     programme.totals({"garam": 60, "narae": 60, "maru": 50})

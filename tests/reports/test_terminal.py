@@ -6,7 +6,10 @@ from dokja.public.reports import standing_text
 def test_standing_is_a_table_of_aligned_columns(unpublished):
     lines = standing_text(unpublished.decision, "ko").splitlines()
 
-    assert "LG AI연구원     90.2 [90.05–90.35]  1위          충족    진출    100% (공표된 순서에서)" in lines
+    assert (
+        "LG AI연구원     90.2 [90.05–90.35]  1위          충족    진출    100% (공표된 순서에서)"
+        in lines
+    )
     assert "SK텔레콤        – (일부 점수 없음)  1–4위        –       진출    알 수 없음" in lines
 
 

@@ -99,19 +99,23 @@ def _placed(vote: Vote, rulings: dict[str, Ruling], *, unnamed: int) -> dict[str
     """Return the rulings with those left open that the number of places leaves open."""
     chosen = sorted(t for t, ruling in rulings.items() if ruling.verdict is Verdict.HOLDS)
     open_too = sorted(t for t, ruling in rulings.items() if ruling.verdict is Verdict.UNDECIDED)
-    contested = bool(chosen) and len(chosen) + len(open_too) > vote.places
-    if contested:
-        reason = because("more-chosen-than-places", teams=[*chosen, *open_too], places=vote.places)
-    elif chosen and len(chosen) + len(open_too) + unnamed > vote.places:
-        contested = True
-        reason = because("entrants-not-named", count=len(rulings) + unnamed, named=len(rulings))
-    if contested:
+    reason = _contested(vote, [*chosen, *open_too], named=len(rulings), unnamed=unnamed)
+    if chosen and reason is not None:
         for team in chosen:
             rulings[team] = _left_open(rulings[team], reason)
     if not vote.may_choose_none and not (chosen or open_too or unnamed) and rulings:
         reason = because("none-chosen", places=vote.places)
         return {team: _left_open(ruling, reason) for team, ruling in rulings.items()}
     return rulings
+
+
+def _contested(vote: Vote, teams: list[str], *, named: int, unnamed: int) -> Reason | None:
+    """Return why those who may have been chosen may be more than there are places, if they may."""
+    if len(teams) > vote.places:
+        return because("more-chosen-than-places", teams=[*teams], places=vote.places)
+    if len(teams) + unnamed > vote.places:
+        return because("entrants-not-named", count=named + unnamed, named=named)
+    return None
 
 
 def _left_open(ruling: Ruling, reason: Reason) -> Ruling:
