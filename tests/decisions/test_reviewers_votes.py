@@ -74,6 +74,15 @@ def test_chosen_waits_for_whoever_may_be_chosen_too(call):
     assert verdicts(programme) == {"garam": "undecided", "narae": "undecided"}
 
 
+@pytest.mark.parametrize(("places", "said"), [(1, "undecided"), (2, "holds")])
+def test_chosen_waits_for_applicants_without_a_name(a_programme, a_vote_stage, places, said):
+    stage = a_vote_stage(questions=["competes"], places=places)
+    programme = a_programme({"stages.re-entry": stage})
+    programme.entrants("garam", stage="re-entry", count=2).vote("garam", "competes", 9, 10)
+
+    assert verdicts(programme) == {"garam": said}
+
+
 def test_places_for_all_who_are_chosen_wait_for_nobody(call):
     programme = call("garam", "narae", questions=["competes"], places=2)
     programme.vote("garam", "competes", 9, 10)
