@@ -41,7 +41,12 @@ def commands() -> str:
         "",
     ]
     for path, command in _walk(dokja, ("dokja",)):
-        context = click.Context(command, info_name=" ".join(path), max_content_width=100)
+        context = click.Context(
+            command,
+            info_name=" ".join(path),
+            max_content_width=100,
+            help_option_names=["-h", "--help"],  # as the whole command line has them
+        )
         parts += [f"## `{' '.join(path)}`", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(parts)
 
