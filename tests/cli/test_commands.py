@@ -11,6 +11,7 @@ import click
 import pytest
 
 from dokja.cli.commands import dokja, run
+from dokja.evidence.ledger import open_programme
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,3 +158,35 @@ def test_grade_of_a_derived_model_is_lower(judged_sample, capsys):
     document = json.loads(capsys.readouterr().out)
     assert code == 3
     assert document["difference"] == "lower"
+
+
+def test_observing_that_is_killed_goes_on_where_it_was(tmp_path):
+    """Each kill comes at another moment; what was acknowledged stays, and nothing is doubled."""
+    folder = tmp_path / "sample"
+    run(["new", str(folder), "--from", str(ROOT / "sample/programme")])
+    command = [sys.executable, "-m", "dokja", "observe", str(folder), "--stage", "final"]
+    sizes = []
+    for seconds in (1.3, 2.1, 2.6):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as observing:
+            try:
+                observing.wait(seconds)
+            except subprocess.TimeoutExpired:
+                observing.kill()
+        with open_programme(folder).ledger as ledger:
+            assert ledger.verify().ok
+            sizes.append(ledger.size)
+
+    code = run(["observe", str(folder), "--stage", "final"])
+
+    assert code == 0
+    assert sizes == sorted(sizes)
+    with open_programme(folder).ledger as ledger:
+        ids = [entry.id for entry in ledger.entries() if entry.kind != "finding"]
+        findings = [
+            (entry.body["model"], entry.body["component"], entry.body["reference"])
+            for entry in ledger.entries(kind="finding")
+        ]
+    assert len(ids) == len(set(ids)) == 92
+    assert len(findings) == len(set(findings)) == 27
+    # One kill can leave one batch of seals that no entry names; more would be sealing in vain.
+    assert len([*(folder / "sealed").iterdir()]) in {35, 70}

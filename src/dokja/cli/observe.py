@@ -1,8 +1,9 @@
 """`dokja observe`: make the observations that a stage's rulebook asks for, and append them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from dokja.evidence.benchmarks import RunRecord, Suite, read_records, score_agai
 from dokja.evidence.ledger import Draft, Programme, open_programme
 
 __all__ = ["observe"]
+
+_DraftsOf = Callable[..., list[tuple[str, list[Draft]]]]
 
 WHAT = ("benchmarks", "ballots", "sheets", "lineage")
 
@@ -91,14 +94,8 @@ class _Observer:
         self.run_parts = observations.measured_parts(rulebook, stage=stage, by="runs")
         self.suites: dict[str, Suite] = observations.suites(programme, self.run_parts)
         self.wanted = wanted
-        # Sheets are sealed as they are read: what is not wanted now leaves no seal behind.
-        drafts = {"ballots": ballot_drafts, "sheets": sheet_drafts}
-        self.people = [
-            batch
-            for name, drafts_of in drafts.items()
-            if name in wanted
-            for batch in drafts_of(programme, rulebook, stage=stage, on=on, teams=self.field.teams)
-        ]
+        for name in wanted:  # read whole before anything is entered; nothing is sealed for keeps
+            self._people(name, keep=False)
 
     def observe(self) -> dict[str, int]:
         """Return how many entries were appended for each of what was wanted."""
@@ -108,11 +105,22 @@ class _Observer:
             counts["benchmarks"] = self._answer() + self._score()
         for name in ("ballots", "sheets"):
             if name in wanted:
-                batches = [drafts for kind, drafts in self.people if kind == name]
-                counts[name] = sum(self._append(drafts) for drafts in batches)
+                counts[name] = self._append(self._people(name, keep=True))
         if "lineage" in wanted:
             counts["lineage"] = self._compare()
         return counts
+
+    def _people(self, name: str, *, keep: bool) -> list[Draft]:
+        """Return what people said as drafts; with `keep`, seals can be opened later."""
+        if name == "ballots":
+            drafts_of: _DraftsOf = ballot_drafts
+        elif name == "sheets":
+            drafts_of = partial(sheet_drafts, keep=keep)
+        else:
+            return []
+        teams = self.field.teams
+        found = drafts_of(self.programme, self.rulebook, stage=self.stage, on=self.on, teams=teams)
+        return [draft for _, drafts in found for draft in drafts]
 
     def _append(self, drafts: Sequence[Draft]) -> int:
         """Append those drafts whose id is not there yet."""

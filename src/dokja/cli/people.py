@@ -15,7 +15,7 @@ from dokja.cli.observations import ACTOR, measured_parts, terms, unscored
 from dokja.decisions.rules import Part, Rulebook
 from dokja.errors import Mistake, RulebookError, SuiteError
 from dokja.evidence import ballots, reviews
-from dokja.evidence.ledger import SALT_BYTES, Draft, Programme
+from dokja.evidence.ledger import SALT_BYTES, Draft, Programme, seal
 from dokja.evidence.statistics import Scores
 from dokja.values import Json, canonical_bytes
 
@@ -68,11 +68,18 @@ def ballot_drafts(
 
 
 def sheet_drafts(
-    programme: Programme, rulebook: Rulebook, *, stage: str, on: date, teams: Sequence[str]
+    programme: Programme,
+    rulebook: Rulebook,
+    *,
+    stage: str,
+    on: date,
+    teams: Sequence[str],
+    keep: bool = True,
 ) -> list[tuple[str, list[Draft]]]:
     """Return the expert sheets of a stage, reviewers sealed, and the scores that follow from them.
 
-    Nothing is returned where no part is measured by sheets, or none were handed in.
+    Nothing is returned where no part is measured by sheets, or none were handed in. Without
+    `keep` the file is only tried: salts are thrown away, so that the drafts cannot be unsealed.
 
     Raises:
         RulebookError: Two parts of the stage name the same criterion.
@@ -99,7 +106,7 @@ def sheet_drafts(
             on=on,
             actor=ACTOR,
             invented=invented,
-            seal=lambda name: programme.seals.keep(
+            seal=lambda name: (programme.seals.keep if keep else seal)(
                 name, salt=secrets.token_bytes(SALT_BYTES), field="reviewer"
             ),
         )
