@@ -223,7 +223,8 @@ class Teller:
     def limits(self, finding: Finding) -> Sequence[str]:
         """Return what the comparison rests on and what it could not see."""
         say = self._words.text
-        said = [say("limits.layers", n=finding.layers_compared)]
+        # None is what a published finding says that does not tell how many were compared.
+        said = [say("limits.layers", n=finding.layers_compared)] if finding.layers_compared else []
         if finding.read_share is not None:
             said.append(say("limits.read", share=finding.read_share))
         if finding.bytes_read is not None:
