@@ -282,3 +282,26 @@ def test_a_deleted_entry_is_told_before_judging(folder, capsys):
 
     assert code == 3
     assert "entry 100" in capsys.readouterr().err
+
+
+def test_a_part_that_nobody_declared_is_told_before_anything_is_observed(folder, capsys):
+    source = folder.parent / "source"
+    shutil.copytree(ROOT / "sample/programme", source)
+    entries = [json.loads(line) for line in (source / "entries.jsonl").read_text().splitlines()]
+    for entry in entries:
+        if entry.get("id") == "model/raon-1":
+            parts = entry["body"]["components"]
+            entry["body"]["components"] = [p for p in parts if p["role"] != "vision-encoder"]
+    text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    (source / "entries.jsonl").write_text(text)
+    fresh = folder.parent / "fresh"
+    assert run(["new", str(fresh), "--from", str(source)]) == 0
+    before = head(fresh)
+
+    code = run(["observe", str(fresh), "--stage", "final"])
+
+    said = capsys.readouterr().err
+    assert code == 2
+    assert "raon-1" in said
+    assert "vision_tower." in said
+    assert head(fresh) == before

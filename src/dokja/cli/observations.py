@@ -87,6 +87,7 @@ def entrants(programme: Programme, *, stage: str) -> Entrants:
         if model.folder is not None
     }
     _refuse_unreadable(folders)
+    _refuse_undeclared({**candidates, **references}, folders=folders)
     return Entrants(candidates=candidates, references=references, folders=folders)
 
 
@@ -112,6 +113,35 @@ def _refuse_unreadable(folders: Mapping[str, Path]) -> None:
             damaged += error.mistakes
     if damaged:
         raise WeightsError(damaged, changed="Nothing was observed and nothing was changed.")
+
+
+def _refuse_undeclared(models: Mapping[str, Model], *, folders: Mapping[str, Path]) -> None:
+    """Raise every model whose files hold tensors that none of its declared components claims.
+
+    What nobody declares is compared with nothing, so that a gate could hold without having seen
+    it. Where a model declares no tensors at all, components are told by the tensors' names.
+    """
+    mistakes: list[Mistake] = []
+    for name, folder in folders.items():
+        prefixes = tuple(prefix for part in models[name].components for prefix in part.tensors)
+        if not prefixes:
+            continue
+        strange = [
+            tensor for tensor in open_source(folder).names if not tensor.startswith(prefixes)
+        ]
+        if strange:
+            more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+            mistakes.append(
+                Mistake(
+                    file=str(folder),
+                    place=f"model {name}",
+                    read=f"tensors of no declared component: {strange[0]}{more}",
+                    expected="a component in the model's entry for each of its tensors",
+                    remedy="Correct the model's entry, so that every part of it is declared.",
+                )
+            )
+    if mistakes:
+        raise ProgrammeError(mistakes, changed="Nothing was observed and nothing was changed.")
 
 
 def measured_parts(rulebook: Rulebook, *, stage: str, by: str) -> tuple[Part, ...]:
