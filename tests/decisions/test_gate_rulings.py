@@ -77,6 +77,32 @@ def test_model_without_declared_components_is_not_passed_by_another(a_programme)
     assert parts(ruling) == {"garam-1/body": "holds", "garam-omni": "undecided"}
 
 
+REQUIRED = {
+    "gates.independence.roles": ["language-body", "vision-encoder"],
+    "gates.independence.requires": ["language-body"],
+}
+
+
+def test_model_that_leaves_out_a_required_component_does_not_pass(a_programme, told_component):
+    eyes = told_component("eyes", role="vision-encoder")
+    programme = a_programme(REQUIRED).teams("garam").model("garam", eyes)
+    programme.finding("garam-1", "outside", component="eyes")
+
+    ruling = gate(programme)
+
+    assert (ruling.verdict.value, codes(ruling)) == ("undecided", ["components-not-declared"])
+    assert ruling.reasons[0].params == {"subject": "garam-1", "roles": ["language-body"]}
+
+
+def test_a_component_that_fails_is_not_excused_by_one_that_was_left_out(
+    a_programme, told_component
+):
+    eyes = told_component("eyes", role="vision-encoder", origin="open-frozen", base="Qwen")
+    programme = a_programme(REQUIRED).teams("garam").model("garam", eyes)
+
+    assert gate(programme).verdict.value == "fails"
+
+
 @pytest.mark.parametrize(
     ("of", "verdict"),
     [({}, "holds"), ({"model": "garam-omni"}, "undecided"), ({"component": "body"}, "undecided")],

@@ -372,6 +372,13 @@ def test_other_format_is_told(rules_with, newer):
             {"in_force": "2026-02-01"}, "in_force", "'2026-02-01'", "a valid date", id="day as text"
         ),
         pytest.param({"stages": {}}, "stages", "{}", None, id="no stage"),
+        pytest.param(
+            {"gates.independence.requires": ["adapter"]},
+            "gates.independence.requires",
+            "'adapter'",
+            None,
+            id="required role that is not looked at",
+        ),
     ],
 )
 def test_mistake_is_told_with_its_place(rules_with, changes, place, read, expected):

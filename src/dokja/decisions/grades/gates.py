@@ -91,7 +91,9 @@ def _gate(
     if parts:
         parts += _untold(name, gate, grades=grades, heard=heard)
     else:
-        return _without_parts(name, gate, team=team, grades=grades, reasons=strange)
+        return _without_parts(
+            name, gate, team=team, grades=grades, reasons=strange, roles=gate.roles
+        )
     ruling = all_of(parts, rule=name, subject=team)
     return Ruling(
         rule=name,
@@ -109,6 +111,7 @@ def _without_parts(
     team: str,
     grades: Sequence[ModelGrade],
     reasons: tuple[Reason, ...],
+    roles: Sequence[str],
 ) -> Ruling:
     """Return the ruling on a team, or a model, with nothing there that could be looked at."""
     lacking: Reason
@@ -117,20 +120,35 @@ def _without_parts(
     elif not grades:
         lacking = because("model-not-declared", team=team)
     else:
-        lacking = because("components-not-declared", subject=team, roles=list(gate.roles))
+        lacking = because("components-not-declared", subject=team, roles=list(roles))
     return Ruling(rule=name, subject=team, verdict=Verdict.UNDECIDED, reasons=(lacking, *reasons))
 
 
 def _untold(
     name: str, gate: Gate, *, grades: Sequence[ModelGrade], heard: Sequence[Said[RulingEntry]]
 ) -> list[Ruling]:
-    """Return a part for every model of which no component is declared, and nothing was ruled."""
+    """Return a part for every model that leaves out what it must declare, and was not ruled on.
+
+    A model must declare a component of every role that the gate requires, and one at all: what
+    is left out is compared with nothing, and nothing seen is no pass.
+    """
     ruled = {said.body.model for said in heard if said.body.component is None}
-    return [
-        _without_parts(name, gate, team=grade.model, grades=grades, reasons=())
-        for grade in grades
-        if not grade.components and ruled.isdisjoint({None, grade.model})
-    ]
+    untold = []
+    for grade in grades:
+        declared = {component.role for component in grade.components}
+        left_out = [role for role in gate.requires if role not in declared]
+        if (left_out or not declared) and ruled.isdisjoint({None, grade.model}):
+            untold.append(
+                _without_parts(
+                    name,
+                    gate,
+                    team=grade.model,
+                    grades=grades,
+                    reasons=(),
+                    roles=left_out or gate.roles,
+                )
+            )
+    return untold
 
 
 def _general(

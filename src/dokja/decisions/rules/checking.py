@@ -177,6 +177,11 @@ def _gate(gate: Table, *, at: str, graded: bool) -> Iterator[Fault]:
             "Name the authority, or let the gate rest on findings.",
         )
     yield from _twice(_names(gate, "roles"), at=f"{at}.roles", what="role")
+    yield from _twice(_names(gate, "requires"), at=f"{at}.requires", what="role")
+    for role in _names(gate, "requires"):
+        if role not in _names(gate, "roles"):
+            looked_at = ", ".join(_names(gate, "roles")) or "none"
+            yield (f"{at}.requires", shown(role), f"one of the roles it looks at: {looked_at}", "")
 
 
 def _stage(stage: Table, *, name: str, raw: Table) -> Iterator[Fault]:

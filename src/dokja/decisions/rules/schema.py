@@ -151,6 +151,8 @@ class Gate(_Terms):
     per: Literal["component"] = "component"
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     """Components that it looks at."""
+    requires: tuple[Role, ...] = ()
+    """Components that every model must declare before it can pass."""
     minimum_grade: GradeName
     rests_on: Literal["findings", "rulings", "rulings-then-findings"]
     authority: Identifier | None = None
