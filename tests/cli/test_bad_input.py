@@ -1,7 +1,6 @@
 """Bad input through the command line: a clear error, exit code 2 or 3, and nothing lost."""
 
 import json
-import os
 import shutil
 import sqlite3
 import struct
@@ -237,7 +236,6 @@ def test_hostile_weights_are_told_before_anything_is_observed(folder, capsys, da
     assert head(fresh) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_folder_without_permission_is_told(folder):
     """Root may read everything, so a child gives its rights away first."""
     secret = folder / "ledger.db"
@@ -304,4 +302,56 @@ def test_a_part_that_nobody_declared_is_told_before_anything_is_observed(folder,
     assert code == 2
     assert "raon-1" in said
     assert "vision_tower." in said
+    assert head(fresh) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("ledger", "size", -1),
+        ("ledger", "size", True),
+        ("ledger", "size", "119"),
+        ("rulebook", "digest", "sha256:none"),
+        ("rulebook", "digest", None),
+        ("stage", "id", None),
+    ],
+)
+def test_a_damaged_decision_is_told_with_its_place(folder, capsys, table, key, value):
+    (decision,) = folder.glob("decisions/final/*/decision.json")
+    claimed = json.loads(decision.read_bytes())
+    claimed[table][key] = value
+    decision.write_text(json.dumps(claimed))
+
+    code = run(["judge", "--check", str(decision), str(folder)])
+
+    assert code == 2
+    assert f"{table}.{key}: read {value!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"a": NaN}', b"\xff", b"\x80\x04\x95"])
+def test_what_is_no_decision_is_told(folder, capsys, data):
+    sent = folder.parent / "sent.json"
+    sent.write_bytes(data)
+
+    code = run(["judge", "--check", str(sent), str(folder)])
+
+    assert code == 2
+    assert "sent.json" in capsys.readouterr().err
+
+
+def test_two_models_of_one_team_are_told_before_anything_is_observed(folder, capsys):
+    source = folder.parent / "source"
+    shutil.copytree(ROOT / "sample/programme", source)
+    lines = (source / "entries.jsonl").read_text().splitlines()
+    second = next(json.loads(line) for line in lines if '"model/garam-1"' in line)
+    second["id"], second["body"]["model"] = "model/garam-2", "garam-2"
+    (source / "entries.jsonl").write_text("\n".join([*lines, json.dumps(second)]))
+    fresh = folder.parent / "fresh"
+    assert run(["new", str(fresh), "--from", str(source)]) == 0
+    before = head(fresh)
+
+    code = run(["observe", str(fresh), "--stage", "final"])
+
+    assert code == 2
+    assert "team garam: read several models with files" in capsys.readouterr().err
     assert head(fresh) == before

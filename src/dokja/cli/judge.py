@@ -1,5 +1,6 @@
 """`dokja judge`: a decision and its dossier, and the check that a decision replays."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import DecisionFileError, Mistake
 from dokja.evidence.ledger import Programme
 from dokja.public.reports import DossierFiles, differences, standing_text, write_dossier
-from dokja.values import parse_json
+from dokja.values import Digest, parse_json
 
 __all__ = ["judge"]
 
@@ -161,12 +162,28 @@ def _sent(file: Path) -> bytes:
         raise wrong("another JSON document", "the keys " + ", ".join(sorted(needed)))
     if claimed["schema"] != "dokja.decision/1":
         raise wrong(repr(claimed["schema"]), "schema dokja.decision/1; a newer Dokja may read it")
-    if not (
-        isinstance(claimed["ledger"], dict)
-        and isinstance(claimed["ledger"].get("size"), int)
-        and isinstance(claimed["rulebook"], dict)
-        and isinstance(claimed["rulebook"].get("digest"), str)
-        and isinstance(claimed["stage"], dict)
-    ):
-        raise wrong("a damaged decision", "ledger.size, rulebook.digest and stage.id")
+    damage = list(_damage(claimed, file=str(file)))
+    if damage:
+        raise DecisionFileError(damage)
     return data
+
+
+def _damage(claimed: Mapping[str, Any], *, file: str) -> Iterator[Mistake]:
+    """Yield what keeps a decision from being computed again: ledger, rulebook or stage."""
+
+    def at(table: str, key: str) -> Any:
+        inside = claimed[table]
+        return inside.get(key) if isinstance(inside, dict) else None
+
+    def wrong(place: str, read: object, expected: str) -> Mistake:
+        return Mistake(file=file, place=place, read=repr(read), expected=expected)
+
+    size, digest, stage = at("ledger", "size"), at("rulebook", "digest"), at("stage", "id")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        yield wrong("ledger.size", size, "how many entries it rests on, at least 1")
+    try:
+        Digest.parse(str(digest))
+    except ValueError:
+        yield wrong("rulebook.digest", digest, "sha256: and 64 hexadecimal digits")
+    if not isinstance(stage, str):
+        yield wrong("stage.id", stage, "the id of a stage")

@@ -28,6 +28,7 @@ __all__ = [
     "compare",
     "entrants",
     "measured_parts",
+    "refuse_two_models",
     "terms",
     "unscored",
 ]
@@ -140,6 +141,30 @@ def _refuse_undeclared(models: Mapping[str, Model], *, folders: Mapping[str, Pat
                     remedy="Correct the model's entry, so that every part of it is declared.",
                 )
             )
+    if mistakes:
+        raise ProgrammeError(mistakes, changed="Nothing was observed and nothing was changed.")
+
+
+def refuse_two_models(field: Entrants, *, stage: str) -> None:
+    """Raise every team that stands with several models whose answers would be scored.
+
+    A part has one score per team, and nothing says which model's it is.
+    """
+    by_team: dict[str, list[str]] = {}
+    for name, model in field.candidates.items():
+        if name in field.folders:
+            by_team.setdefault(model.team, []).append(name)
+    mistakes = [
+        Mistake(
+            file=f"stage {stage}",
+            place=f"team {team}",
+            read=f"several models with files: {', '.join(names)}",
+            expected="one model whose answers are scored",
+            remedy="Correct the others' entries, so that they have no `folder` or other `stages`.",
+        )
+        for team, names in sorted(by_team.items())
+        if len(names) > 1
+    ]
     if mistakes:
         raise ProgrammeError(mistakes, changed="Nothing was observed and nothing was changed.")
 

@@ -14,10 +14,11 @@ from dokja.cli import observations
 from dokja.cli.observations import ACTOR, Entrants
 from dokja.cli.people import ballot_drafts, sheet_drafts
 from dokja.cli.printing import as_json, emit, now, say
+from dokja.cli.programmes import unbroken
 from dokja.cli.rulebooks import in_folder
 from dokja.decisions.rules import Rulebook
 from dokja.evidence.benchmarks import RunRecord, Suite, read_records, score_again, score_drafts
-from dokja.evidence.ledger import Draft, Programme, open_programme
+from dokja.evidence.ledger import Draft, Programme
 
 __all__ = ["observe"]
 
@@ -43,31 +44,30 @@ def observe(folder: Path, stage: str, only: tuple[str, ...], *, as_json: bool) -
     Example:
       dokja observe build/sample --stage final
     """
-    programme = open_programme(folder)
-    rulebook, _ = in_folder(programme, None)
-    if stage not in rulebook.stages:
-        known = ", ".join(rulebook.stages)
-        raise click.UsageError(f"no stage {stage!r}; the rulebook's stages are {known}")
-    wanted = only or WHAT
-    console = Console(stderr=True)
-    with console.status("reading") as status:
-        observer = _Observer(
-            programme, rulebook, stage=stage, wanted=wanted, on=now().date(), status=status
-        )
-        counts = observer.observe()
+    with unbroken(folder) as programme:
+        rulebook, _ = in_folder(programme, None)
+        if stage not in rulebook.stages:
+            known = ", ".join(rulebook.stages)
+            raise click.UsageError(f"no stage {stage!r}; the rulebook's stages are {known}")
+        console = Console(stderr=True)
+        with console.status("reading") as status:
+            observer = _Observer(
+                programme,
+                rulebook,
+                stage=stage,
+                wanted=only or WHAT,
+                on=now().date(),
+                status=status,
+            )
+            counts = observer.observe()
+        size, root = programme.ledger.size, programme.ledger.root()
     if as_json:
-        emit(
-            {
-                "schema": "dokja.observe/1",
-                "stage": stage,
-                "appended": counts,
-                "ledger": {"size": programme.ledger.size, "root": str(programme.ledger.root())},
-            }
-        )
+        head = {"size": size, "root": str(root)}
+        emit({"schema": "dokja.observe/1", "stage": stage, "appended": counts, "ledger": head})
         return 0
     for name, count in counts.items():
         say(f"{name:<11} {count} entries appended")
-    say(f"ledger      {programme.ledger.size} entries")
+    say(f"ledger      {size} entries")
     return 0
 
 
@@ -94,8 +94,10 @@ class _Observer:
         self.run_parts = observations.measured_parts(rulebook, stage=stage, by="runs")
         self.suites: dict[str, Suite] = observations.suites(programme, self.run_parts)
         self.wanted = wanted
-        for name in wanted:  # read whole before anything is entered; nothing is sealed for keeps
-            self._people(name, keep=False)
+        if self.suites:
+            observations.refuse_two_models(self.field, stage=stage)
+        # Read whole before anything is entered; nothing is sealed for keeps.
+        self.people = {name: self._people(name, keep=False) for name in wanted}
 
     def observe(self) -> dict[str, int]:
         """Return how many entries were appended for each of what was wanted."""
@@ -105,7 +107,9 @@ class _Observer:
             counts["benchmarks"] = self._answer() + self._score()
         for name in ("ballots", "sheets"):
             if name in wanted:
-                counts[name] = self._append(self._people(name, keep=True))
+                sealed = name == "sheets"  # their seals are made when they are entered
+                drafts = self._people(name, keep=True) if sealed else self.people[name]
+                counts[name] = self._append(drafts)
         if "lineage" in wanted:
             counts["lineage"] = self._compare()
         return counts
