@@ -355,3 +355,28 @@ def test_two_models_of_one_team_are_told_before_anything_is_observed(folder, cap
     assert code == 2
     assert "team garam: read several models with files" in capsys.readouterr().err
     assert head(fresh) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("programme.toml", 'id = "x"\ntitle = "Sample"\n', "title"),
+        ("programme.toml", "id = ", "programme.toml"),
+        ("rulebook.toml", "format = 1\n", "rulebook.toml"),
+        ("entries.jsonl", '{"kind": "gossip", "actor": "a", "body": {}}\n', "line 1"),
+        ("entries.jsonl", "TWICE", "twice"),
+    ],
+)
+def test_new_from_a_wrong_source_leaves_nothing_behind(tmp_path, capsys, file, text, told):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "sample/programme", source)
+    if text == "TWICE":
+        line = (source / "entries.jsonl").read_text().splitlines(keepends=True)[1]
+        text = line + line
+    (source / file).write_text(text)
+
+    code = run(["new", str(tmp_path / "fresh"), "--from", str(source)])
+
+    assert code == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

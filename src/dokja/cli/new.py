@@ -2,7 +2,10 @@
 
 import secrets
 import shutil
+import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,14 @@ from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.rulebooks import named
 from dokja.decisions.rules import Rulebook, load_rulebook
 from dokja.errors import Mistake, ProgrammeError
-from dokja.evidence.ledger import Draft, Programme, SigningKey, create_programme, parse_drafts
+from dokja.evidence.ledger import (
+    Draft,
+    Programme,
+    SigningKey,
+    create_programme,
+    open_programme,
+    parse_drafts,
+)
 from dokja.values import Digest, Json, Text, is_identifier
 
 __all__ = ["new", "rulebook_draft"]
@@ -56,46 +66,74 @@ def new(
       dokja new build/sample --from sample/programme
     """
     about = _about(source) if source else {}
+    titles = about.get("title", {})
     name = str(name or about.get("id") or folder.name.lower())
-    english = str(title or about.get("title", {}).get("en") or name)
-    korean = str(title_ko or about.get("title", {}).get("ko") or english)
+    english = str(title or titles.get("en") or name)
+    korean = str(title_ko or titles.get("ko") or english)
     data, file = _rulebook(source, about)
     rulebook = load_rulebook(data, file=file)
-    _refuse(name)
+    _refuse(name, folder=folder)
     drafts = _drafts(source)
-    programme = create_programme(
-        folder,
-        id=name,
-        title=Text(ko=korean, en=english),
-        at=now(),
-        rulebook=data,
-        ledger=ledger_url or "ledger.db",
-        key=SigningKey(f"dokja/{name}", secrets.token_bytes(32)),
-    )
-    if source:
-        _bring(source, folder)
-    programme.blobs.put(data)
-    opening = _opening(programme, about, drafts)
-    programme.ledger.append([*opening, rulebook_draft(rulebook), *drafts], at=now())
-    _tell(programme, rulebook, as_json=as_json)
+    with _made_whole(folder) as making:
+        programme = create_programme(
+            making,
+            id=name,
+            title=Text(ko=korean, en=english),
+            at=now(),
+            rulebook=data,
+            ledger=ledger_url or "ledger.db",
+            key=SigningKey(f"dokja/{name}", secrets.token_bytes(32)),
+        )
+        with closing(programme):
+            if source:
+                _bring(source, making)
+            programme.blobs.put(data)
+            opening = _opening(programme, about, drafts)
+            programme.ledger.append([*opening, rulebook_draft(rulebook), *drafts], at=now())
+    with closing(open_programme(folder)) as programme:
+        _tell(programme, rulebook, as_json=as_json)
     return 0
+
+
+@contextmanager
+def _made_whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which takes its place once it is filled, or leaves nothing."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        making = Path(scratch) / folder.name
+        yield making
+        making.replace(folder)
 
 
 def _about(source: Path) -> dict[str, Any]:
     path = source / "programme.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        about = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProgrammeError(
             [Mistake(file=str(path), place="", read=str(error), expected="a TOML file in UTF-8")]
         ) from error
+    titles = about.get("title", {})
+    if not isinstance(titles, dict):
+        what = 'a table, such as { ko = "우리 사업", en = "Our programme" }'
+        raise ProgrammeError(
+            [Mistake(file=str(path), place="title", read=repr(titles), expected=what)]
+        )
+    return about
 
 
 def _drafts(source: Path | None) -> tuple[Draft, ...]:
     path = None if source is None else source / "entries.jsonl"
     if path is None or not path.exists():
         return ()
-    return parse_drafts(path.read_bytes(), file=str(path))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        what = "a file that may be read"
+        raise ProgrammeError(
+            [Mistake(file=str(path), place="", read=str(error.strerror), expected=what)]
+        ) from error
+    return parse_drafts(data, file=str(path))
 
 
 def _rulebook(source: Path | None, about: dict[str, Any]) -> tuple[bytes, str]:
@@ -105,18 +143,21 @@ def _rulebook(source: Path | None, about: dict[str, Any]) -> tuple[bytes, str]:
     return named(str(written)) if written else named(str(source / "rulebook.toml"))
 
 
-def _refuse(name: str) -> None:
+def _refuse(name: str, *, folder: Path) -> None:
+    """Raise everything that keeps a programme of this name from standing in this folder."""
+    mistakes = []
     if not is_identifier(name):
-        raise ProgrammeError(
-            [
-                Mistake(
-                    file="the command line",
-                    place="--id",
-                    read=repr(name),
-                    expected="lower-case letters, digits, Hangul syllables and . _ - inside",
-                )
-            ]
+        what = "lower-case letters, digits, Hangul syllables and . _ - inside"
+        mistakes.append(
+            Mistake(file="the command line", place="--id", read=repr(name), expected=what)
         )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "a new or empty folder"
+        mistakes.append(
+            Mistake(file=str(folder), place="", read="something is there", expected=what)
+        )
+    if mistakes:
+        raise ProgrammeError(mistakes)
 
 
 def _opening(programme: Programme, about: dict[str, Any], drafts: tuple[Draft, ...]) -> list[Draft]:
