@@ -216,10 +216,10 @@ def _fill(folder: Path, locks: Sequence[str]) -> None:
         target = str(LOCKS / f"{lock}.txt")
         if lock == "torch":  # one version has different hashes for CPU and CUDA builds
             _pip(folder, ["-r", target], uv=False)
-        elif lock == "torch-extra":
-            _pip(folder, ["--no-deps", "--require-hashes", "-r", target])
         else:
-            _pip(folder, ["--require-hashes", "-r", target])
+            # A lock is whole. Left to resolve it again, older pips stumble over extras
+            # (`coverage[toml]`) as soon as a newer release than the pinned one is out.
+            _pip(folder, ["--no-deps", "--require-hashes", "-r", target])
 
 
 def _install(folder: Path, *, editable: bool) -> None:
