@@ -134,10 +134,16 @@ def lock(_: Sequence[str]) -> int:
         *("--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"),
         *("--no-annotate", "--no-header", "--upgrade"),
     ]
-    for name in ("build", "run", "test"):
-        after = ["--constraint", "requirements/run.txt"] if name == "test" else []
+    after = {
+        "test": ["--constraint", "requirements/run.txt"],
+        "torch-extra": [
+            *("--constraint", "requirements/test.txt"),
+            *("--override", "requirements/torch-extra.override", "--no-emit-package", "torch"),
+        ],
+    }
+    for name in ("build", "run", "test", "torch-extra"):
         source, target = f"requirements/{name}.in", f"requirements/{name}.txt"
-        if _run([uv, *common, *after, source, "--output-file", target]) != 0:
+        if _run([uv, *common, *after.get(name, []), source, "--output-file", target]) != 0:
             raise Failed(f"{target} could not be made; the old one stands.")
     return 0
 

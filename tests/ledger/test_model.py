@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 from dokja.errors import DuplicateEntryError, EntryError, LedgerError
 from dokja.evidence.ledger import Draft, Ledger, SigningKey, open_note, verify_export
 from dokja.evidence.ledger.sqlite import SqliteStorage
-from dokja.evidence.ledger.trees import Frontier, is_consistent, is_included, leaf_hash
 from dokja.values import canonical_bytes
+from dokja.values.trees import Frontier, is_consistent, is_included, leaf_hash
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 KEY = SigningKey("example.org/log", bytes(32))

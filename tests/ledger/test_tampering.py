@@ -11,7 +11,7 @@ from dokja.evidence.ledger.chains import Chain
 from dokja.evidence.ledger.leaves import compose_leaf
 from dokja.evidence.ledger.registers import NameRegister
 from dokja.evidence.ledger.sqlite import SqliteStorage
-from dokja.evidence.ledger.trees import Frontier, leaf_hash
+from dokja.values.trees import Frontier, leaf_hash
 
 ENTRIES = 7
 WITNESS = SigningKey("witness.example/w1", bytes(32), KeySort.WITNESS)

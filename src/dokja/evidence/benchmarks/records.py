@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from dokja.errors import Mistake, SuiteError
 from dokja.evidence.benchmarks.scoring import Outcome
-from dokja.evidence.ledger.trees import Frontier, leaf_hash
 from dokja.models.serving import Finish
 from dokja.values import Digest, Json, canonical_bytes, json_lines, shown
+from dokja.values.trees import Frontier, leaf_hash
 
 __all__ = ["Record", "RunRecord", "read_records"]
 

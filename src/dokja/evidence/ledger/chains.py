@@ -13,7 +13,7 @@ from dokja.evidence.ledger.entries import Entry, as_entry
 from dokja.evidence.ledger.leaves import is_newer, leaf_fault
 from dokja.evidence.ledger.references import reference_fault, referred
 from dokja.evidence.ledger.registers import NameRegister, fingerprint
-from dokja.evidence.ledger.trees import Frontier, Run, leaf_hash
+from dokja.values.trees import Frontier, Run, leaf_hash
 
 __all__ = ["MOST_PROBLEMS", "Chain", "Problem"]
 

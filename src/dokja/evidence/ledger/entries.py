@@ -19,8 +19,8 @@ from dokja.evidence.ledger.leaves import (
     leaf_fault,
     swift_bytes,
 )
-from dokja.evidence.ledger.trees import leaf_hash
 from dokja.values import Digest, Json, is_identifier, normal_form
+from dokja.values.trees import leaf_hash
 
 __all__ = [
     "Checker",

@@ -19,7 +19,6 @@ from dokja.evidence.ledger.entries import Entry, read_entry
 from dokja.evidence.ledger.keys import VerifierKey, refuse_reused
 from dokja.evidence.ledger.registers import NameRegister
 from dokja.evidence.ledger.storage import Storage
-from dokja.evidence.ledger.trees import Run, leaf_hash
 from dokja.evidence.ledger.verification import (
     NO_WITNESS,
     Verification,
@@ -28,6 +27,7 @@ from dokja.evidence.ledger.verification import (
     open_vouched,
 )
 from dokja.values import Digest, Json, canonical_bytes, parse_json
+from dokja.values.trees import Run, leaf_hash
 
 __all__ = ["EXPORT", "WitnessNote", "export_lines", "verify_export"]
 

@@ -21,13 +21,6 @@ from dokja.evidence.ledger.keys import SigningKey, VerifierKey
 from dokja.evidence.ledger.kinds import check_body
 from dokja.evidence.ledger.notes import sign_checkpoint
 from dokja.evidence.ledger.storage import Head, Reading, Row, Storage, Writing
-from dokja.evidence.ledger.trees import (
-    Frontier,
-    consistency_ranges,
-    cover,
-    inclusion_ranges,
-    leaf_hash,
-)
 from dokja.evidence.ledger.verification import Verification, verify_storage
 from dokja.evidence.ledger.views import (
     entries_of,
@@ -39,6 +32,13 @@ from dokja.evidence.ledger.views import (
 )
 from dokja.evidence.ledger.witnesses import Witness
 from dokja.values import Digest
+from dokja.values.trees import (
+    Frontier,
+    consistency_ranges,
+    cover,
+    inclusion_ranges,
+    leaf_hash,
+)
 
 __all__ = ["Ledger"]
 

@@ -13,8 +13,8 @@ from dokja.evidence.ledger.entries import Entry, read_entry
 from dokja.evidence.ledger.keys import VerifierKey
 from dokja.evidence.ledger.ledgers import Ledger
 from dokja.evidence.ledger.notes import open_note
-from dokja.evidence.ledger.trees import is_consistent, is_included
 from dokja.values import Digest, Json
+from dokja.values.trees import is_consistent, is_included
 
 __all__ = ["PROOF", "consistency_document", "inclusion_document", "verify_proof"]
 

@@ -23,7 +23,7 @@ from dokja.errors import (
     LedgerWriteError,
 )
 from dokja.evidence.ledger.storage import LAYOUT, PAGE, Head, Row, node_key, node_of
-from dokja.evidence.ledger.trees import EMPTY_ROOT, Node, Run
+from dokja.values.trees import EMPTY_ROOT, Node, Run
 
 __all__ = ["SqliteStorage"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from dokja.evidence.ledger.trees import Node, Run
+from dokja.values.trees import Node, Run
 
 __all__ = [
     "LAYOUT",

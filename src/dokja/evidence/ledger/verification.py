@@ -16,9 +16,9 @@ from dokja.evidence.ledger.keys import KeySort, VerifierKey, refuse_reused
 from dokja.evidence.ledger.notes import Checkpoint, open_note
 from dokja.evidence.ledger.registers import NameRegister
 from dokja.evidence.ledger.storage import Reading, Row, Storage
-from dokja.evidence.ledger.trees import Run
 from dokja.evidence.ledger.witnesses import Witness, fetch
 from dokja.values import Digest
+from dokja.values.trees import Run
 
 __all__ = [
     "NO_WITNESS",

@@ -10,7 +10,7 @@ from typing import NoReturn
 from dokja.errors import LedgerBrokenError
 from dokja.evidence.ledger.entries import Entry, read_entry
 from dokja.evidence.ledger.storage import Head, Reading, Row
-from dokja.evidence.ledger.trees import Node, cover, leaf_hash, range_hash
+from dokja.values.trees import Node, cover, leaf_hash, range_hash
 
 __all__ = ["entries_of", "found", "head_of", "range_hashes", "refuse_gap", "refuse_missing"]
 

@@ -20,7 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from dokja.errors import KeyFileError, LedgerBrokenError, LedgerError, LedgerWriteError
 from dokja.evidence.ledger.keys import KeySort, SigningKey, VerifierKey, refuse_reused
 from dokja.evidence.ledger.notes import MOST_BYTES, Checkpoint, cosign, open_note
-from dokja.evidence.ledger.trees import EMPTY_ROOT, is_consistent
+from dokja.values.trees import EMPTY_ROOT, is_consistent
 
 __all__ = ["Grown", "Witness", "co_sign", "fetch", "is_address", "is_outside", "write_note"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokja.evidence.ledger.trees import (
+from dokja.values.trees import (
     EMPTY_ROOT,
     Frontier,
     Node,
