@@ -7,6 +7,11 @@
     │   ├── ProgrammeError        a programme folder is half there or does not fit its ledger
     │   ├── WeightsError          a weights file is damaged, hostile or of a refused format
     │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
+    │   ├── RecipeError           a recipe or plan of the forge is wrong
+    │   ├── CorpusError           packed token data are missing, damaged or of another tokenizer
+    │   ├── TransformError        a transform cannot be applied to these tensors
+    │   ├── RecordError           a build record or its chain cannot be read
+    │   ├── LogError              a training log has gaps, or runs backwards
     │   └── DecisionFileError     a decision file cannot be read back
     ├── LedgerError               the ledger could not do what was asked
     │   ├── DuplicateEntryError   an entry of that id is there already
@@ -15,6 +20,8 @@
     │   ├── LedgerBusyError       another writer held the ledger for too long
     │   ├── LedgerBrokenError     verification found an edit; names the first bad entry
     │   └── KeyFileError          a signing or witness key is missing, malformed or re-used
+    ├── EngineError               a worker of the forge stopped, and why
+    ├── ExtraMissingError         an optional package is not installed; names the extra
     ├── NotComparableError        two models have nothing that could be compared
     └── NotServableError          a model cannot be run by the runtime that was asked
 
@@ -26,10 +33,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "CorpusError",
     "DecisionFileError",
     "DokjaError",
     "DuplicateEntryError",
+    "EngineError",
     "EntryError",
+    "ExtraMissingError",
     "InputError",
     "KeyFileError",
     "LedgerBrokenError",
@@ -37,12 +47,16 @@ __all__ = [
     "LedgerError",
     "LedgerFormatError",
     "LedgerWriteError",
+    "LogError",
     "Mistake",
     "NotComparableError",
     "NotServableError",
     "ProgrammeError",
+    "RecipeError",
+    "RecordError",
     "RulebookError",
     "SuiteError",
+    "TransformError",
     "WeightsError",
 ]
 
@@ -118,6 +132,26 @@ class SuiteError(InputError):
     """A benchmark's items, or a batch of ballots or sheets, is wrong."""
 
 
+class RecipeError(InputError):
+    """A recipe or a plan of the forge is wrong."""
+
+
+class CorpusError(InputError):
+    """Packed token data are missing, damaged, or made by another tokenizer."""
+
+
+class TransformError(InputError):
+    """A transform cannot be applied to these tensors."""
+
+
+class RecordError(InputError):
+    """A build record or its chain cannot be read."""
+
+
+class LogError(InputError):
+    """A training log has gaps, runs backwards, or is of another kind."""
+
+
 class DecisionFileError(InputError):
     """A decision file cannot be read back."""
 
@@ -150,6 +184,14 @@ class LedgerBrokenError(LedgerError):
 
 class KeyFileError(LedgerError):
     """A signing or witness key is missing, malformed or re-used."""
+
+
+class EngineError(DokjaError):
+    """A worker of the forge stopped before its work was done; what it had written stands."""
+
+
+class ExtraMissingError(DokjaError):
+    """An optional package is not installed; the message names the extra that brings it."""
 
 
 class NotComparableError(DokjaError):
