@@ -64,13 +64,40 @@ class StoredFile:
         """
         with self.opened() as stream:
             stream.seek(start)
-            filled = 0
-            while filled < len(buffer):
-                # Linux reads at most 2 GB at a time.
-                count = stream.readinto(buffer[filled : filled + (1 << 30)])  # type: ignore[attr-defined]  # a raw file has readinto, which BinaryIO does not name
-                if not count:
-                    raise WeightsError([self.changed()])
-                filled += count
+            self._fill(buffer, stream)
+
+    def pieces(self, start: int, length: int, *, size: int) -> Iterator[memoryview]:
+        """Yield the bytes from `start` on, a piece at a time, all in one buffer.
+
+        The file is opened once, and looked at again when its last byte was read. A piece is
+        overwritten by the next one: whoever wants to keep it copies it.
+
+        Args:
+            start: First byte.
+            length: How many bytes in all.
+            size: Length of a piece in bytes; only the last one is shorter.
+
+        Raises:
+            WeightsError: The file has changed, changed while it was read, or ends too early.
+        """
+        buffer = memoryview(bytearray(min(size, length)))
+        with self.opened() as stream:
+            stream.seek(start)
+            for done in range(0, length, size):
+                piece = buffer[: min(size, length - done)]
+                self._fill(piece, stream)
+                yield piece
+            if _mark(os.fstat(stream.fileno())) != self.mark:
+                raise WeightsError([self.changed()])
+
+    def _fill(self, buffer: memoryview, stream: BinaryIO) -> None:
+        filled = 0
+        while filled < len(buffer):
+            # Linux reads at most 2 GB at a time.
+            count = stream.readinto(buffer[filled : filled + (1 << 30)])  # type: ignore[attr-defined]  # a raw file has readinto, which BinaryIO does not name
+            if not count:
+                raise WeightsError([self.changed()])
+            filled += count
 
     def digest(self) -> Digest:
         """Return the SHA-256 of the whole file, read a piece at a time."""

@@ -4,8 +4,9 @@ Whoever holds a `Source` may rely on every header having been checked. It counts
 the values that it hands out, since a finding must say how much it rests on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -58,6 +59,7 @@ class Source:
             None if inventory.config is None else MappingProxyType(dict(inventory.config))
         )
         self.bytes_read = 0
+        self._counting = Lock()
         self._shards = inventory.shards
         self._tokenizer = inventory.tokenizer
         self._places: dict[str, tuple[Shard, TensorInfo]] = {
@@ -117,6 +119,28 @@ class Source:
         width = tensor.parameters // max(tensor.shape[0], 1)
         values = self._values(tensor, start=start * width, count=(stop - start) * width)
         return values.reshape(stop - start, *tensor.shape[1:])
+
+    def chunks(self, name: str, size: int = 1 << 22) -> Iterator[memoryview]:
+        """Yield a tensor's bytes as they are stored, a chunk at a time, without converting them.
+
+        Every chunk lies in the same buffer and is overwritten by the next one, so that memory
+        stays at `size` whatever the tensor's size. Chunks of several tensors may be read from
+        several threads.
+
+        Args:
+            name: The tensor.
+            size: Length of a chunk in bytes; only the last one is shorter.
+
+        Raises:
+            KeyError: There is no tensor of this name.
+            WeightsError: The file changed since it was checked, or while it was read.
+        """
+        shard, tensor = self._places[name]
+        first = shard.data_start + tensor.start
+        for piece in shard.file.pieces(first, tensor.bytes, size=size):
+            with self._counting:
+                self.bytes_read += len(piece)
+            yield piece
 
     def tokenizer_vocabulary(self) -> tuple[str, ...] | None:
         """Return the tokens in the order of their ids; None when there is no `tokenizer.json`.
