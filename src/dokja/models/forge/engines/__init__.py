@@ -25,6 +25,7 @@ from dokja.models.forge.engines.events import (
     Steps,
     read_events,
 )
+from dokja.models.forge.engines.jobs import Job, parse_job, read_job, write_job
 
 __all__ = [
     "Capabilities",
@@ -38,12 +39,16 @@ __all__ = [
     "EventWriter",
     "Events",
     "Interruption",
+    "Job",
     "Resume",
     "Start",
     "Steps",
     "find_checkpoints",
     "open_checkpoint",
+    "parse_job",
     "read_events",
+    "read_job",
     "write_checkpoint",
+    "write_job",
     "write_weights",
 ]
