@@ -139,6 +139,7 @@ class TensorDigest:
         if not (
             set(said) == {"name", "dtype", "shape", "content"}
             and isinstance(name, str)
+            and isinstance(dtype, str)
             and dtype in ITEM_BYTES
             and isinstance(shape, list)
             and all(type(length) is int and length >= 0 for length in shape)
