@@ -59,7 +59,7 @@ class Corpus:
         self._marks = marks
         self._starts = [0, *accumulate(shard.tokens for shard in manifest.shards)]
         self._stored = np.dtype("<u2" if manifest.dtype == "u16" else "<u4")
-        self._files = _Files()
+        self._files = _Files(path)
         weakref.finalize(self, self._files.close)
 
     @property
@@ -215,9 +215,9 @@ class Corpus:
             )
 
     def _fill(self, view: memoryview, file: str, *, at: int) -> None:
-        path, filled = self.path / file, 0
+        filled = 0
         try:
-            with self._files.opened(path) as handle:
+            with self._files.opened(file) as handle:
                 if _mark(os.fstat(handle)) != self._marks[file]:
                     raise CorpusError([self._changed(file)])
                 while filled < len(view):
@@ -226,7 +226,7 @@ class Corpus:
                         raise CorpusError([self._changed(file)])
                     filled += count
         except OSError as error:
-            raise CorpusError([_os_mistake(error, path)]) from error
+            raise CorpusError([_os_mistake(error, self.path / file)]) from error
 
     def _changed(self, file: str) -> Mistake:
         return Mistake(
@@ -241,21 +241,22 @@ class Corpus:
 class _Files:
     """Files held open: as many as come first, up to a limit; the others for one reading each."""
 
-    def __init__(self) -> None:
-        self._handles: dict[Path, int] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handles: dict[str, int] = {}
         self._opening = threading.Lock()
 
     @contextmanager
-    def opened(self, path: Path) -> Iterator[int]:
+    def opened(self, file: str) -> Iterator[int]:
         """Give the file's descriptor, for reading at positions."""
         with self._opening:
-            handle = self._handles.get(path)
+            handle = self._handles.get(file)
             if handle is None:
                 # Without O_NONBLOCK a pipe that took the file's place would make us wait.
-                handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                handle = os.open(self._folder / file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                 if len(self._handles) < _MAX_OPEN:
-                    self._handles[path] = handle
-            kept = self._handles.get(path) == handle
+                    self._handles[file] = handle
+            kept = file in self._handles
         try:
             yield handle
         finally:

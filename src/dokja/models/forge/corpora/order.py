@@ -117,7 +117,7 @@ class Order:
         window = np.empty(stop - start, dtype=np.uint64)
         for first in range(start // BLOCK, -(-stop // BLOCK), _BLOCKS):
             last = min(first + _BLOCKS, -(-stop // BLOCK))
-            sources, ranks = self._arranged(first, last)
+            sources, ranks = _arranged(self.seed, self.quotas, first=first, last=last)
             begin, end = max(start, first * BLOCK), min(stop, last * BLOCK)
             inside = slice(begin - first * BLOCK, end - first * BLOCK)
             target = slice(begin - start, end - start)
@@ -130,7 +130,7 @@ class Order:
         whole, rest = divmod(instances, BLOCK)
         counts = [whole * quota for quota in self.quotas]
         if rest:
-            sources, _ = self._arranged(whole, whole + 1)
+            sources, _ = _arranged(self.seed, self.quotas, first=whole, last=whole + 1)
             found = np.bincount(sources[:rest], minlength=len(self.sources)).tolist()
             counts = [count + more for count, more in zip(counts, found, strict=True)]
         return tuple(counts)
@@ -140,7 +140,7 @@ class Order:
         """How many instances a run can have before a source was read as often as it may."""
         limits = [source.windows * source.max_repeats for source in self.sources]
         block = min(limit // quota for limit, quota in zip(limits, self.quotas, strict=True))
-        sources, ranks = self._arranged(block, block + 1)
+        sources, ranks = _arranged(self.seed, self.quotas, first=block, last=block + 1)
         beyond = ranks >= np.array(limits, dtype=np.uint64)[sources]
         return block * BLOCK + int(np.argmax(beyond))
 
@@ -177,30 +177,6 @@ class Order:
                     remedy="Raise the weight, or leave the source out.",
                 )
 
-    def _arranged(self, first: int, last: int) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
-        """Return source and rank within the source of all instances of some blocks.
-
-        A rank counts the source's instances before this one, from the beginning of the run.
-        """
-        blocks = last - first
-        keys = [self._key(b"block", b"", number) for number in range(first, last)]
-        slots = permuted(
-            np.tile(np.arange(BLOCK, dtype=np.uint64), blocks),
-            BLOCK,
-            keys=keys,
-            which=np.repeat(np.arange(blocks), BLOCK),
-        )
-        owners = np.repeat(np.arange(len(self.quotas), dtype=np.uint16), self.quotas)
-        sources = owners[slots].reshape(blocks, BLOCK)
-        # Sorted by source, and by place within it: the n-th of a source is its n-th as it comes.
-        places = np.argsort(sources, axis=1, kind="stable")
-        nth = np.concatenate([np.arange(quota) for quota in self.quotas])
-        within = np.empty((blocks, BLOCK), dtype=np.int64)
-        np.put_along_axis(within, places, np.broadcast_to(nth, within.shape), axis=1)
-        before = np.arange(first, last)[:, None] * np.array(self.quotas)[sources]
-        ranks = (before + within).astype(np.uint64)
-        return sources.reshape(-1).astype(np.intp), ranks.reshape(-1)
-
     def _windows(self, sources: NDArray[np.intp], ranks: NDArray[np.uint64]) -> NDArray[np.uint64]:
         windows = np.empty(len(ranks), dtype=np.uint64)
         for place, source in enumerate(self.sources):
@@ -212,7 +188,7 @@ class Order:
             if last >= source.max_repeats:
                 self._refuse(source)
             name = source.name.encode()
-            keys = [self._key(b"source", name, epoch) for epoch in range(first, last + 1)]
+            keys = [_key(self.seed, b"source", name, epoch) for epoch in range(first, last + 1)]
             which = None if first == last else (epochs - np.uint64(first)).astype(np.intp)
             windows[own] = permuted(within, source.windows, keys=keys, which=which)
         return windows
@@ -230,12 +206,42 @@ class Order:
             ]
         )
 
-    def _key(self, sort: bytes, name: bytes, number: int) -> bytes:
-        stated = b"".join(
-            len(part).to_bytes(8, "little") + part
-            for part in (VERSION.encode(), sort, name, self.seed)
-        )
-        return hashlib.sha256(stated + number.to_bytes(8, "little")).digest()
+
+# A run asks for one block again and again, some instances at a time.
+@functools.lru_cache(maxsize=4)
+def _arranged(
+    seed: bytes, quotas: tuple[int, ...], *, first: int, last: int
+) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
+    """Return source and rank within the source of all instances of some blocks, read-only.
+
+    A rank counts the source's instances before this one, from the beginning of the run.
+    """
+    blocks = last - first
+    slots = permuted(
+        np.tile(np.arange(BLOCK, dtype=np.uint64), blocks),
+        BLOCK,
+        keys=[_key(seed, b"block", b"", number) for number in range(first, last)],
+        which=np.repeat(np.arange(blocks), BLOCK),
+    )
+    owners = np.repeat(np.arange(len(quotas), dtype=np.uint16), quotas)
+    sources = owners[slots].reshape(blocks, BLOCK)
+    # Sorted by source, and by place within it: the n-th of a source is its n-th as it comes.
+    places = np.argsort(sources, axis=1, kind="stable")
+    nth = np.concatenate([np.arange(quota) for quota in quotas])
+    within = np.empty((blocks, BLOCK), dtype=np.int64)
+    np.put_along_axis(within, places, np.broadcast_to(nth, within.shape), axis=1)
+    before = np.arange(first, last)[:, None] * np.array(quotas)[sources]
+    ranks = (before + within).astype(np.uint64).reshape(-1)
+    whose = sources.reshape(-1).astype(np.intp)
+    ranks.flags.writeable = whose.flags.writeable = False
+    return whose, ranks
+
+
+def _key(seed: bytes, sort: bytes, name: bytes, number: int) -> bytes:
+    stated = b"".join(
+        len(part).to_bytes(8, "little") + part for part in (VERSION.encode(), sort, name, seed)
+    )
+    return hashlib.sha256(stated + number.to_bytes(8, "little")).digest()
 
 
 def _source_mistakes(sources: tuple[OrderSource, ...]) -> Iterator[Mistake]:
