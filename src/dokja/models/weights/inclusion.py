@@ -2,18 +2,14 @@
 
 Whoever holds a root and nothing else can check one tensor, or one chunk of it, against it; the
 proof is some hashes long, whatever the size of the model. Reading only parts of weights is
-honest only with such proofs. How digests and roots are made is told in `weights.roots`.
+honest only with such proofs. How digests and roots are made is told in
+`weights.digests` and `weights.roots`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dokja.models.weights.roots import (
-    CHUNK_BYTES,
-    Bytes,
-    TensorDigest,
-    chunk_leaves,
-)
+from dokja.models.weights.digests import CHUNK_BYTES, Bytes, TensorDigest, chunk_leaves
 from dokja.models.weights.sources import Source
 from dokja.values import Digest
 from dokja.values.trees import Frontier, inclusion_ranges, is_included, leaf_hash
