@@ -7,11 +7,13 @@ from typing import Any
 import click
 
 from dokja import __version__
+from dokja.cli.forge import forge
 from dokja.cli.grade import grade
 from dokja.cli.judge import judge
 from dokja.cli.ledger import ledger
 from dokja.cli.new import new
 from dokja.cli.observe import observe
+from dokja.cli.ordering import Ordered
 from dokja.cli.printing import say
 from dokja.cli.rules import rules
 from dokja.errors import DokjaError
@@ -19,15 +21,8 @@ from dokja.errors import DokjaError
 __all__ = ["dokja", "main"]
 
 
-class _Map(click.Group):
-    """A group that lists its commands in the order of the work, not of the alphabet."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        return list(self.commands)
-
-
 @click.group(
-    cls=_Map,
+    cls=Ordered,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done and nothing against it; 2 bad input or usage; 3 found something "
@@ -52,7 +47,7 @@ def dokja() -> None:
     """
 
 
-for command in (new, rules, observe, judge, grade, ledger):
+for command in (new, rules, observe, judge, grade, ledger, forge):
     dokja.add_command(command)
 
 
