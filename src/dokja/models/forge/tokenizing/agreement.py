@@ -17,7 +17,14 @@ from dokja.models.forge.tokenizing.probes import probe
 from dokja.models.forge.tokenizing.tokenizer import Tokenizer, utf8
 from dokja.values import shown
 
-__all__ = ["Encode", "check_agreement", "disagreement", "fast_encoder", "file_encoder"]
+__all__ = [
+    "Encode",
+    "check_agreement",
+    "disagreement",
+    "fast_encoder",
+    "file_coder",
+    "file_encoder",
+]
 
 Encode = Callable[[str], list[int]]
 """Takes a text and returns its ids, never that of a special token."""
@@ -63,24 +70,50 @@ def file_encoder(path: Path) -> Encode:
         ExtraMissingError: The extra `tokenizer` is not installed.
         RecipeError: The package cannot read the file.
     """
+    return file_coder(path)[0]
+
+
+def file_coder(path: Path) -> tuple[Encode, Callable[[list[int]], str]]:
+    """Return the encoder of a `tokenizer.json`, as `file_encoder` does, and its decoder."""
     tokenizers = need("tokenizers", extra="tokenizer")
-    try:
+    with _Refusal(str(path)):
         loaded = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # noqa: BLE001  # the package raises Exception itself, and no other
-        wrong = Mistake(
-            file=str(path),
-            place="",
-            read=f"something that the tokenizers package refuses: {shown(str(error))}",
-            expected="a tokenizer.json",
-        )
-        raise RecipeError([wrong]) from error
     loaded.encode_special_tokens = True
+    # A file may ask for truncation, which would hide what it does to a text.
+    loaded.no_truncation()
+    loaded.no_padding()
 
     def encode(text: str) -> list[int]:
         ids: list[int] = loaded.encode(text, add_special_tokens=False).ids
         return ids
 
-    return encode
+    def decode(ids: list[int]) -> str:
+        text: str = loaded.decode(ids, skip_special_tokens=False)
+        return text
+
+    return encode, decode
+
+
+class _Refusal:
+    """Turns a refusal of the tokenizers package, which raises `Exception` itself, into our own."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if kind is Exception or isinstance(error, UnicodeDecodeError):
+            wrong = Mistake(
+                file=self.file,
+                place="",
+                read=f"something that the tokenizers package refuses: {shown(str(error))}",
+                expected="a tokenizer.json",
+            )
+            raise RecipeError([wrong]) from error
 
 
 def check_agreement(tokenizer: Tokenizer, folder: Path) -> None:
