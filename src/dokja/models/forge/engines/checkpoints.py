@@ -37,6 +37,8 @@ __all__ = [
 
 STATE_SCHEMA = "dokja.state/1"
 
+_PARTS = ("weights", "state/optimizer.safetensors")
+_ADAPTER = "state/adapter.safetensors"
 _NAME = re.compile(r"step-(\d{8,})")
 
 
@@ -81,15 +83,23 @@ class Checkpoint:
     Attributes:
         path: Its folder.
         state: Where the run stood.
-        weights: Its weights, by name.
+        weights: Its weights, by name; with an adapter, those into which it was merged.
+        adapter: The adapter's factors; None where none is trained.
     """
 
     def __init__(
-        self, *, path: Path, state: CheckpointState, weights: Source, moments: Source
+        self,
+        *,
+        path: Path,
+        state: CheckpointState,
+        weights: Source,
+        moments: Source,
+        adapter: Source | None = None,
     ) -> None:
         self.path = path
         self.state = state
         self.weights = weights
+        self.adapter = adapter
         self._moments = moments
 
     @property
@@ -179,6 +189,7 @@ def write_checkpoint(
     weights: Mapping[str, NDArray[np.float32]],
     config: Mapping[str, Json],
     optimizer: Mapping[str, NDArray[Any]],
+    adapter: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Path:
     """Write a checkpoint whole, or leave nothing that could be taken for one.
 
@@ -189,6 +200,8 @@ def write_checkpoint(
         config: What the weights' `config.json` holds.
         optimizer: `exp_avg/<name>` and `exp_avg_sq/<name>` of every trained tensor, float32;
             `rng/torch`, uint8, where dropout needs it.
+        adapter: The factors of a low-rank adapter, where that is what is trained: the moments
+            are then theirs, and the weights are those into which it is merged.
 
     Returns:
         The checkpoint's folder.
@@ -199,6 +212,8 @@ def write_checkpoint(
     (unfinished / "state").mkdir(parents=True)
     write_weights(unfinished / "weights", weights, config=config)
     write_shards(unfinished / "state", optimizer, stem="optimizer", shard_bytes=None)
+    if adapter is not None:
+        write_shards(unfinished / "state", adapter, stem="adapter", shard_bytes=None)
     _write_json(unfinished / "state/state.json", state.to_json())
     sync_folder(unfinished / "state")
     sync_folder(unfinished)
@@ -233,7 +248,10 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     mistakes: list[Mistake] = []
     sources: list[Source] = []
-    for part in ("weights", "state/optimizer.safetensors"):
+    parts = list(_PARTS)
+    if (path / _ADAPTER).exists():
+        parts.append(_ADAPTER)
+    for part in parts:
         try:
             sources.append(open_source(path / part))
         except WeightsError as error:
@@ -242,10 +260,15 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(state, CheckpointState):
         raise RecordError([*mistakes, *state])
     if not mistakes:
-        mistakes += _moment_mistakes(path, *sources)
+        # With an adapter, it is the last that was opened, and it alone is trained.
+        trained = sources[-1] if len(parts) > len(_PARTS) else sources[0]
+        mistakes += _moment_mistakes(path, trained, sources[1])
     if mistakes:
         raise RecordError(mistakes)
-    return Checkpoint(path=path, state=state, weights=sources[0], moments=sources[1])
+    adapter = sources[-1] if len(parts) > len(_PARTS) else None
+    return Checkpoint(
+        path=path, state=state, weights=sources[0], moments=sources[1], adapter=adapter
+    )
 
 
 def _inside(path: Path, mistake: Mistake) -> Mistake:
