@@ -270,7 +270,7 @@ def _days(text: str) -> str:
 
 
 def _file_name(text: str) -> str:
-    if _FILE_NAME.fullmatch(text) is None or text == MANIFEST_FILE:
+    if _FILE_NAME.fullmatch(text) is None or text in {MANIFEST_FILE, DOCUMENTS_FILE}:
         raise ValueError("a plain file name inside the corpus' folder")
     return text
 

@@ -146,12 +146,9 @@ class Corpus:
                 documents' offsets run backwards; every such file is named.
         """
         mistakes: list[Mistake] = []
-        wanted = [(shard.file, shard.digest) for shard in self.manifest.shards]
-        for file, digest in (*wanted, (DOCUMENTS_FILE, self.manifest.documents_digest)):
-            try:
-                mistakes += self._file_mistakes(file, digest, progress)
-            except CorpusError as error:
-                mistakes += error.mistakes
+        for shard in self.manifest.shards:
+            mistakes += self._checked(shard.file, shard.digest, progress)
+        mistakes += self._checked(DOCUMENTS_FILE, self.manifest.documents_digest, progress)
         if mistakes:
             raise CorpusError(mistakes)
 
@@ -174,27 +171,16 @@ class Corpus:
         # A process of its own opens its own files.
         return open_corpus, (self.path,)
 
-    def _file_mistakes(
+    def _checked(
         self, file: str, digest: Digest, progress: Callable[[int], None] | None
     ) -> Iterator[Mistake]:
-        offsets = file == DOCUMENTS_FILE
-        stored = np.dtype("<u8") if offsets else self._stored
-        size, running = self._marks[file][2], hashlib.sha256()
-        buffer = np.empty(min(_PIECE, size), dtype=np.uint8)
-        last, sound = 0, True
-        for at in range(0, size, _PIECE):
-            piece = buffer[: min(_PIECE, size - at)]
-            self._fill(piece.data, file, at=at)
-            running.update(piece.data)
-            values = piece.view(stored)
-            if offsets:
-                # Differences of unsigned numbers would wrap; neighbours are compared instead.
-                sound &= int(values[0]) >= last and bool((values[:-1] <= values[1:]).all())
-                last = int(values[-1])
-            else:
-                sound &= int(values.max()) < self.manifest.vocabulary
-            if progress is not None:
-                progress(len(piece))
+        running, offsets = hashlib.sha256(), file == DOCUMENTS_FILE
+        pieces = self._pieces(file, running, progress)
+        try:
+            sound = self._offsets_lead(pieces) if offsets else self._ids_fit(pieces)
+        except CorpusError as error:
+            yield from error.mistakes
+            return
         if (found := running.hexdigest()) != digest.hex:
             yield Mistake(
                 file=str(self.path / file),
@@ -203,16 +189,49 @@ class Corpus:
                 expected=f"{digest}, as the manifest says",
                 remedy=f"The file was changed after it was packed. {_PACK_AGAIN}",
             )
-        elif not sound or (offsets and last != self.tokens):
+        elif not sound:
+            read, expected = "an id outside the vocabulary", f"ids below {self.manifest.vocabulary}"
+            if offsets:
+                read = "offsets that do not lead through the tokens"
+                expected = f"offsets that rise from 0 to {self.tokens}"
             yield Mistake(
                 file=str(self.path / file),
                 place="",
-                read="offsets that do not lead through the tokens" if offsets else "other ids",
-                expected=f"offsets that rise from 0 to {self.tokens}"
-                if offsets
-                else f"ids below {self.manifest.vocabulary}",
-                remedy="Whatever wrote this corpus is wrong; pack it again.",
+                read=read,
+                expected=expected,
+                remedy="Whatever wrote this corpus is wrong; pack it with write_corpus().",
             )
+
+    def _pieces(
+        self, file: str, running: Any, progress: Callable[[int], None] | None
+    ) -> Iterator[NDArray[np.uint8]]:
+        size = self._marks[file][2]
+        buffer = np.empty(min(_PIECE, size), dtype=np.uint8)
+        for at in range(0, size, _PIECE):
+            piece = buffer[: min(_PIECE, size - at)]
+            self._fill(piece.data, file, at=at)
+            running.update(piece.data)
+            yield piece
+            if progress is not None:
+                progress(len(piece))
+
+    # Both read to the end whatever they find: the digest of the whole file is wanted too.
+    def _ids_fit(self, pieces: Iterator[NDArray[np.uint8]]) -> bool:
+        fit = True
+        for piece in pieces:
+            fit &= int(piece.view(self._stored).max()) < self.manifest.vocabulary
+        return fit
+
+    def _offsets_lead(self, pieces: Iterator[NDArray[np.uint8]]) -> bool:
+        lead, last = True, -1
+        for piece in pieces:
+            starts = piece.view("<u8")
+            first = int(starts[0])
+            # Differences of unsigned numbers would wrap; neighbours are compared instead.
+            lead &= bool((starts[:-1] <= starts[1:]).all())
+            lead &= first == 0 if last < 0 else first >= last
+            last = int(starts[-1])
+        return lead and last == self.tokens
 
     def _fill(self, view: memoryview, file: str, *, at: int) -> None:
         filled = 0
