@@ -17,10 +17,13 @@ from dokja.models.forge.tokenizing.folders import (
     tokenizer_json,
     write_tokenizer,
 )
+from dokja.models.forge.tokenizing.lint import LintFinding, LintOutcome, lint
+from dokja.models.forge.tokenizing.measures import bits_per_byte
 from dokja.models.forge.tokenizing.opened import Subject, open_subject, subject
 from dokja.models.forge.tokenizing.overlap import Overlap, overlap, shared_rows
 from dokja.models.forge.tokenizing.patterns import SPLITS, SplitPattern
 from dokja.models.forge.tokenizing.probes import Probe, probe
+from dokja.models.forge.tokenizing.report import Report, TextReport, report
 from dokja.models.forge.tokenizing.tokenizer import (
     Tokenizer,
     byte_tokenizer,
@@ -34,12 +37,17 @@ from dokja.models.forge.tokenizing.train import Trained, build_tokenizer, train_
 
 __all__ = [
     "SPLITS",
+    "LintFinding",
+    "LintOutcome",
     "Overlap",
     "Probe",
+    "Report",
     "SplitPattern",
     "Subject",
+    "TextReport",
     "Tokenizer",
     "Trained",
+    "bits_per_byte",
     "build_tokenizer",
     "byte_tokenizer",
     "check_agreement",
@@ -49,12 +57,14 @@ __all__ = [
     "first_difference",
     "fit_mistakes",
     "fits",
+    "lint",
     "open_subject",
     "overlap",
     "padded",
     "probe",
     "read_json_file",
     "read_tokenizer",
+    "report",
     "same_merges",
     "shared_rows",
     "subject",
