@@ -5,9 +5,10 @@ A name is a hint where to look, and never decides how a file is read.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import assert_never
 
 from dokja.errors import LogError, Mistake
@@ -64,6 +65,15 @@ class LogKind(StrEnum):
     DOKJA = "dokja"
     TITAN = "torchtitan"
     MEGATRON = "megatron"
+
+
+_OF_ONE_FILE: Mapping[LogKind, Callable[[LogFile], Metrics]] = MappingProxyType(
+    {
+        LogKind.TRAINER: read_trainer,
+        LogKind.WANDB_TABLE: read_table,
+        LogKind.WANDB_OFFLINE: read_offline,
+    }
+)
 
 
 def kind_of(first: bytes) -> LogKind | None:
@@ -218,18 +228,13 @@ def _read(files: Sequence[LogFile], kind: LogKind, utc_offset_minutes: int) -> M
 
 def _read_kind(files: Sequence[LogFile], kind: LogKind, utc_offset_minutes: int) -> Metrics:
     match kind:
-        case LogKind.TRAINER:
-            return read_trainer(files[0])
         case LogKind.TENSORBOARD:
             return read_tensorboard(files)
-        case LogKind.WANDB_TABLE:
-            return read_table(files[0])
-        case LogKind.WANDB_OFFLINE:
-            return read_offline(files[0])
-        case LogKind.TITAN:
-            return read_titan(files[0], utc_offset_minutes=utc_offset_minutes)
-        case LogKind.MEGATRON:
-            return read_megatron(files[0], utc_offset_minutes=utc_offset_minutes)
+        case LogKind.TITAN | LogKind.MEGATRON:
+            reader = read_titan if kind is LogKind.TITAN else read_megatron
+            return reader(files[0], utc_offset_minutes=utc_offset_minutes)
+        case LogKind.TRAINER | LogKind.WANDB_TABLE | LogKind.WANDB_OFFLINE:
+            return _OF_ONE_FILE[kind](files[0])
         case LogKind.WANDB | LogKind.JSONL | LogKind.DOKJA:
             return read_lines(files[0], kind=kind.value)
         case _:
