@@ -284,25 +284,34 @@ def fit_mistakes(
 def _mistakes(
     merges: tuple[tuple[int, int], ...], pattern: str | None, specials: tuple[str, ...]
 ) -> Iterator[Mistake]:
-    def wrong(place: str, read: str, expected: str) -> Mistake:
-        return Mistake(file="tokenizer", place=place, read=read, expected=expected)
-
     if merges and not pattern:
-        yield wrong("pattern", "nothing", "the split pattern under which the merges were learned")
+        expected = "the split pattern under which the merges were learned"
+        yield _wrong("pattern", read="nothing", expected=expected)
+    yield from _merge_mistakes(merges)
+    for place, special in enumerate(specials):
+        if not special or not special.isprintable() or special in specials[:place]:
+            yield _wrong(
+                f"special {place + 1}",
+                read=shown(repr(special)),
+                expected="printable texts that differ and are not empty",
+            )
+
+
+def _merge_mistakes(merges: tuple[tuple[int, int], ...]) -> Iterator[Mistake]:
     tokens = [*byte_tokens()]
     made = {token: place for place, token in enumerate(tokens)}
     for place, (left, right) in enumerate(merges):
         if not 0 <= min(left, right) <= max(left, right) < BYTES + place:
-            ids = f"ids from 0 to {BYTES + place - 1}"
-            yield wrong(f"merge {place + 1}", f"({left}, {right})", ids)
+            expected = f"ids from 0 to {BYTES + place - 1}"
+            yield _wrong(f"merge {place + 1}", read=f"({left}, {right})", expected=expected)
             return  # later ids rest on this one
         token = tokens[left] + tokens[right]
         if token in made:
             read = f"{shown(repr(token))}, which is id {made[token]} already"
-            yield wrong(f"merge {place + 1}", read, "each token made once")
+            yield _wrong(f"merge {place + 1}", read=read, expected="each token made once")
         made.setdefault(token, BYTES + place)
         tokens.append(token)
-    for place, special in enumerate(specials):
-        if not special or not special.isprintable() or special in specials[:place]:
-            read = shown(repr(special))
-            yield wrong(f"special {place + 1}", read, "texts that differ and are not empty")
+
+
+def _wrong(place: str, *, read: str, expected: str) -> Mistake:
+    return Mistake(file="tokenizer", place=place, read=read, expected=expected)
