@@ -534,6 +534,51 @@ def test_error_of_the_tokenizer_leaves_nothing(tmp_path):
     assert left_in(tmp_path) == []
 
 
+def test_error_of_the_texts_is_not_taken_for_one_of_the_disk(tmp_path):
+    def texts():
+        yield "a"
+        yield (tmp_path / "nowhere.txt").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        pack(tmp_path / "ko", texts())
+
+    assert left_in(tmp_path) == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from dokja.documents.packing import CorpusFacts, write_corpus
+from dokja.errors import CorpusError
+from dokja.values import Digest
+
+facts = CorpusFacts(name="ko", tokenizer=Digest.of(b"t"), vocabulary=256, licence="MIT",
+                    origin="made", collected="2026-01-15", personal_data="none")
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+try:
+    write_corpus(["x" * 9_000], Path(sys.argv[1]), encode=lambda text: list(text.encode()),
+                 facts=facts)
+except CorpusError as error:
+    print(error.mistakes[0].read, error.changed, sep="|")
+"""
+
+
+def test_disk_that_takes_no_more_leaves_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FULL, str(tmp_path / "ko")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.strip().split("|") == [
+        "nothing more could be written: File too large",
+        "Nothing was kept of what had been written.",
+    ]
+    assert left_in(tmp_path) == []
+
+
 def test_two_writers_of_one_corpus_do_not_meet(tmp_path):
     inside = tmp_path / ".ko.unfinished"
     inside.mkdir()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,22 +81,41 @@ def write_corpus(
     ]
     if mistakes:
         raise CorpusError(mistakes)
-    try:
-        with _unfinished(folder) as inside:
-            writer = _Writer(inside, facts, dtype=chosen, shard_tokens=shard_tokens)
-            writer.pack(texts, encode, end=end_of_document, file=folder.name)
-            manifest = writer.finished()
-            _write_durably(inside / MANIFEST_FILE, canonical_bytes(manifest.to_json()))
-    except OSError as error:
-        read = f"nothing more could be written: {error.strerror or error}"
-        mistake = Mistake(
-            file=str(folder),
-            place="",
-            read=read,
-            expected="a disk with room and permission to write",
-        )
-        raise CorpusError([mistake], changed=_NOTHING_KEPT) from error
+    with _unfinished(folder) as inside:
+        writer = _Writer(inside, facts, dtype=chosen, shard_tokens=shard_tokens)
+        manifest = writer.pack(texts, encode, end=end_of_document, file=folder.name)
+        file = _File(inside / MANIFEST_FILE)
+        file.write(canonical_bytes(manifest.to_json()))
+        file.close()
     return open_corpus(folder)
+
+
+class _File:
+    """A file that is written once, hashed on the way, and on the disk when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hash = hashlib.sha256()
+        with _on_disk(path):
+            self._stream = path.open("xb", buffering=_BUFFER)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append these bytes."""
+        with _on_disk(self._path):
+            self._stream.write(data)
+        self._hash.update(data)
+
+    def close(self) -> Digest:
+        """Bring the file to the disk; return its digest."""
+        with _on_disk(self._path), self._stream:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        return Digest(self._hash.hexdigest())
+
+    def abandon(self) -> None:
+        """Close the file whatever becomes of its bytes."""
+        with suppress(OSError):
+            self._stream.close()
 
 
 class _Writer:
@@ -111,11 +130,9 @@ class _Writer:
         self._stored = np.dtype("<u2" if dtype == "u16" else "<u4")
         self._shard_tokens = shard_tokens
         self._shards: list[Shard] = []
-        self._file: BinaryIO | None = None
+        self._file: _File | None = None
         self._filled = 0
-        self._hash = hashlib.sha256()
         self._documents = self._tokens = self._text_bytes = 0
-        self._documents_digest = Digest.of(b"")
 
     def pack(
         self,
@@ -124,53 +141,43 @@ class _Writer:
         *,
         end: int | None,
         file: str,
-    ) -> None:
-        """Write every document.
+    ) -> Manifest:
+        """Write every document; return what the manifest has to say.
 
         Raises:
             CorpusError: A document cannot be packed, or there is not one token.
         """
         numbered = enumerate(texts)
+        offsets = _File(self._folder / DOCUMENTS_FILE)
         mistakes: list[Mistake] = []
         try:
-            with _hashed_file(self._folder / DOCUMENTS_FILE) as (offsets, running):
-                for number, text in numbered:
-                    start = self._tokens.to_bytes(8, "little")
-                    offsets.write(start)
-                    running.update(start)
-                    mistake = self._add(text, encode, end=end, place=f"{file}, document {number}")
-                    if mistake is not None:
-                        mistakes.append(mistake)
-                        break
-                last = self._tokens.to_bytes(8, "little")
-                offsets.write(last)
-                running.update(last)
-            self._documents_digest = Digest(running.hexdigest())
-        finally:
+            for number, text in numbered:
+                offsets.write(self._tokens.to_bytes(8, "little"))
+                mistake = self._add(text, encode, end=end, place=f"{file}, document {number}")
+                if mistake is not None:
+                    mistakes.append(mistake)
+                    break
+            offsets.write(self._tokens.to_bytes(8, "little"))
             self._close_shard()
+            documents_digest = offsets.close()
+        finally:
+            offsets.abandon()
+            if self._file is not None:
+                self._file.abandon()
         for number, text in islice(numbered, _DOCUMENTS_AFTER_MISTAKE if mistakes else 0):
             found = self._ids(text, encode, place=f"{file}, document {number}")
             if isinstance(found, Mistake):
                 mistakes.append(found)
         if not self._tokens and not mistakes:
-            mistakes.append(
-                Mistake(
-                    file=file,
-                    place="",
-                    read=f"{self._documents} documents without one token",
-                    expected="text to pack",
-                )
-            )
+            read = f"{self._documents} documents without one token"
+            mistakes.append(Mistake(file=file, place="", read=read, expected="text to pack"))
         if mistakes:
             raise CorpusError(mistakes[:_MOST_MISTAKES], changed=_NOTHING_KEPT)
-
-    def finished(self) -> Manifest:
-        """Return what the manifest has to say."""
         return Manifest(
             facts=self._facts,
             dtype=self._dtype,
             shards=tuple(self._shards),
-            documents_digest=self._documents_digest,
+            documents_digest=documents_digest,
             documents=self._documents,
             tokens=self._tokens,
             text_bytes=self._text_bytes,
@@ -224,43 +231,38 @@ class _Writer:
     def _write(self, ids: NDArray[Any]) -> None:
         while len(ids):
             if self._file is None:
-                self._file = self._path().open("xb", buffering=_BUFFER)
+                self._file = _File(self._folder / self._shard_name())
             part = ids[: self._shard_tokens - self._filled]
             self._file.write(part.data)
-            self._hash.update(part.data)
             self._filled += len(part)
             self._tokens += len(part)
             if self._filled == self._shard_tokens:
                 self._close_shard()
             ids = ids[len(part) :]
 
-    def _path(self) -> Path:
-        return self._folder / f"tokens-{len(self._shards):05d}.{self._dtype}"
+    def _shard_name(self) -> str:
+        return f"tokens-{len(self._shards):05d}.{self._dtype}"
 
     def _close_shard(self) -> None:
-        if self._file is None:
-            return
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        digest = Digest(self._hash.hexdigest())
-        self._shards.append(Shard(file=self._path().name, tokens=self._filled, digest=digest))
-        self._file, self._filled, self._hash = None, 0, hashlib.sha256()
+        if self._file is not None:
+            digest = self._file.close()
+            self._shards.append(Shard(file=self._shard_name(), tokens=self._filled, digest=digest))
+            self._file, self._filled = None, 0
 
 
 @contextmanager
-def _hashed_file(path: Path) -> Iterator[tuple[BinaryIO, Any]]:
-    with path.open("xb", buffering=_BUFFER) as file:
-        yield file, hashlib.sha256()
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _on_disk(path: Path) -> Iterator[None]:
+    """Say what the disk refused; what the caller's texts or tokenizer raise stays as it is."""
+    try:
+        yield
+    except OSError as error:
+        mistake = Mistake(
+            file=str(path),
+            place="",
+            read=f"nothing more could be written: {error.strerror or error}",
+            expected="a disk with room, and permission to write",
+        )
+        raise CorpusError([mistake], changed=_NOTHING_KEPT) from error
 
 
 @contextmanager
@@ -272,17 +274,20 @@ def _unfinished(folder: Path) -> Iterator[Path]:
     """
     _refuse_present(folder)
     inside = folder.parent / f".{folder.name}.unfinished"
-    inside.mkdir(exist_ok=True)
-    handle = os.open(inside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _on_disk(inside):
+        inside.mkdir(exist_ok=True)
+        handle = os.open(inside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _lock(handle, inside)
-        _clear(inside)
+        with _on_disk(inside):
+            _lock(handle, inside)
+            _clear(inside)
         try:
             yield inside
-            os.fsync(handle)
             _refuse_present(folder)
-            inside.rename(folder)
-            _sync_folder(folder.parent)
+            with _on_disk(folder):
+                os.fsync(handle)
+                inside.rename(folder)
+                _sync_folder(folder.parent)
         except BaseException:
             # Whatever ended the writing goes on up; only the half-written files go.
             shutil.rmtree(inside, ignore_errors=True)

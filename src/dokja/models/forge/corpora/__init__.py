@@ -6,6 +6,6 @@ wrote.
 """
 
 from dokja.models.forge.corpora.batches import TokenData, open_data
-from dokja.models.forge.corpora.order import Order, OrderSource
+from dokja.models.forge.corpora.order import VERSION, Order, OrderSource
 
-__all__ = ["Order", "OrderSource", "TokenData", "open_data"]
+__all__ = ["VERSION", "Order", "OrderSource", "TokenData", "open_data"]

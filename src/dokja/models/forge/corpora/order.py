@@ -38,6 +38,10 @@ BLOCK = 1000
 # Blocks that are arranged at once: as many as stay in a core's cache.
 _BLOCKS = 64
 
+# Together they stay below what 64-bit integers hold.
+_MOST_WINDOWS = 1 << 40
+_MOST_REPEATS = 1 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSource:
@@ -113,16 +117,20 @@ class Order:
         """
         if not 0 <= start <= stop:
             raise ValueError(f"there are no instances {start} to {stop}")
+        if stop > self.most:
+            self.check(stop)
         source = np.empty(stop - start, dtype=np.uint32)
         window = np.empty(stop - start, dtype=np.uint64)
-        for first in range(start // BLOCK, -(-stop // BLOCK), _BLOCKS):
-            last = min(first + _BLOCKS, -(-stop // BLOCK))
-            sources, ranks = _arranged(self.seed, self.quotas, first=first, last=last)
+        # A run asks for a block some instances at a time: blocks are kept whole and alone then.
+        step = 1 if stop - start <= BLOCK else _BLOCKS
+        for first in range(start // BLOCK, -(-stop // BLOCK), step):
+            last = min(first + step, -(-stop // BLOCK))
+            sources, windows = _blocks(self, first, last)
             begin, end = max(start, first * BLOCK), min(stop, last * BLOCK)
             inside = slice(begin - first * BLOCK, end - first * BLOCK)
             target = slice(begin - start, end - start)
             source[target] = sources[inside]
-            window[target] = self._windows(sources[inside], ranks[inside])
+            window[target] = windows[inside]
         return source, window
 
     def counts(self, instances: int) -> tuple[int, ...]:
@@ -135,7 +143,7 @@ class Order:
             counts = [count + more for count, more in zip(counts, found, strict=True)]
         return tuple(counts)
 
-    @property
+    @functools.cached_property
     def most(self) -> int:
         """How many instances a run can have before a source was read as often as it may."""
         limits = [source.windows * source.max_repeats for source in self.sources]
@@ -177,42 +185,31 @@ class Order:
                     remedy="Raise the weight, or leave the source out.",
                 )
 
-    def _windows(self, sources: NDArray[np.intp], ranks: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        windows = np.empty(len(ranks), dtype=np.uint64)
-        for place, source in enumerate(self.sources):
-            own = np.flatnonzero(sources == place)
-            if not len(own):
-                continue
-            epochs, within = np.divmod(ranks[own], np.uint64(source.windows))
-            first, last = int(epochs.min()), int(epochs.max())
-            if last >= source.max_repeats:
-                self._refuse(source)
-            name = source.name.encode()
-            keys = [_key(self.seed, b"source", name, epoch) for epoch in range(first, last + 1)]
-            which = None if first == last else (epochs - np.uint64(first)).astype(np.intp)
-            windows[own] = permuted(within, source.windows, keys=keys, which=which)
-        return windows
 
-    def _refuse(self, source: OrderSource) -> None:
-        raise CorpusError(
-            [
-                Mistake(
-                    file="data",
-                    place=f"source {source.name!r}",
-                    read=f"an instance after every window was read {source.max_repeats} times",
-                    expected=f"at most {self.most} instances in a run over this mixture",
-                    remedy="Order.check() tells this before a run.",
-                )
-            ]
-        )
-
-
-# A run asks for one block again and again, some instances at a time.
 @functools.lru_cache(maxsize=4)
+def _blocks(order: Order, first: int, last: int) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """Return source and window of all instances of some blocks, read-only.
+
+    Instances that a run may no longer ask for are among them, and lead to some window.
+    """
+    sources, ranks = _arranged(order.seed, order.quotas, first=first, last=last)
+    windows = np.empty(len(ranks), dtype=np.uint64)
+    for place, source in enumerate(order.sources):
+        own = np.flatnonzero(sources == place)
+        epochs, within = np.divmod(ranks[own], np.uint64(source.windows))
+        begin, end = int(epochs.min()), int(epochs.max()) + 1
+        name = source.name.encode()
+        keys = [_key(order.seed, b"source", name, epoch) for epoch in range(begin, end)]
+        which = None if end - begin == 1 else (epochs - np.uint64(begin)).astype(np.intp)
+        windows[own] = permuted(within, source.windows, keys=keys, which=which)
+    sources.flags.writeable = windows.flags.writeable = False
+    return sources, windows
+
+
 def _arranged(
     seed: bytes, quotas: tuple[int, ...], *, first: int, last: int
-) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
-    """Return source and rank within the source of all instances of some blocks, read-only.
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """Return source and rank within the source of all instances of some blocks.
 
     A rank counts the source's instances before this one, from the beginning of the run.
     """
@@ -232,9 +229,7 @@ def _arranged(
     np.put_along_axis(within, places, np.broadcast_to(nth, within.shape), axis=1)
     before = np.arange(first, last)[:, None] * np.array(quotas)[sources]
     ranks = (before + within).astype(np.uint64).reshape(-1)
-    whose = sources.reshape(-1).astype(np.intp)
-    ranks.flags.writeable = whose.flags.writeable = False
-    return whose, ranks
+    return sources.reshape(-1).astype(np.uint32), ranks
 
 
 def _key(seed: bytes, sort: bytes, name: bytes, number: int) -> bytes:
@@ -254,13 +249,15 @@ def _source_mistakes(sources: tuple[OrderSource, ...]) -> Iterator[Mistake]:
         place = f"source {source.name!r}"
         if source.name in before:
             yield Mistake(file="data", place=place, read="the name twice", expected="a name each")
-        if not 1 <= source.windows <= 1 << 48:
+        if not 1 <= source.windows <= _MOST_WINDOWS:
             yield Mistake(
                 file="data",
                 place=f"{place}, windows",
                 read=str(source.windows),
-                expected="one whole window at least",
-                remedy="The corpus is shorter than one window; add text or shorten the window.",
+                expected=f"a whole number from 1 to {_MOST_WINDOWS}",
+                remedy=""
+                if source.windows
+                else "The corpus is shorter than one window; add text or shorten the window.",
             )
         if not 0 < source.weight < float("inf"):
             yield Mistake(
@@ -269,10 +266,10 @@ def _source_mistakes(sources: tuple[OrderSource, ...]) -> Iterator[Mistake]:
                 read=str(source.weight),
                 expected="a number above zero",
             )
-        if not 1 <= source.max_repeats <= 1 << 20:
+        if not 1 <= source.max_repeats <= _MOST_REPEATS:
             yield Mistake(
                 file="data",
                 place=f"{place}, max_repeats",
                 read=str(source.max_repeats),
-                expected="a whole number from 1 to 1048576",
+                expected=f"a whole number from 1 to {_MOST_REPEATS}",
             )
