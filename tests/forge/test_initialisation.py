@@ -15,6 +15,7 @@ from dokja.models.forge.initialisation import (
     QUANTILES_DIGEST,
     deviation,
     initial_chunks,
+    initial_digests,
     initial_tensor,
     initial_values,
     initialise,
@@ -202,6 +203,61 @@ def test_digest_is_made_without_the_tensor():
     tracemalloc.stop()
     assert found == whole
     assert peak < 4 << 20
+
+
+def test_digests_of_a_start_are_those_of_its_tensors():
+    digests = initial_digests(SMALL, SEED)
+
+    assert digests == tuple(array_digest(name, values) for name, values in initialise(SMALL, SEED))
+    assert initial_digests(SMALL, SEED, ["model.norm.weight", "lm_head.weight"]) == (
+        digests[0],
+        digests[-1],
+    )
+    with pytest.raises(KeyError):
+        initial_digests(SMALL, SEED, ["model.lm_head"])
+
+
+SIZES = {
+    "vocabulary": 96,
+    "width": 32,
+    "layers": 4,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_width": 8,
+    "ffn": 64,
+}
+FAMILIES = {
+    "llama": {},
+    "peri": {"window": 8},
+    "gpt2": {"kv_heads": 4, "tied": True},
+    "mixtral": {"experts": 4, "experts_per_token": 2},
+    "latent-moe": {
+        "kv_heads": 4,
+        "experts": 4,
+        "experts_per_token": 2,
+        "expert_ffn": 16,
+        "shared_experts": 1,
+        "dense_layers": 1,
+        "latent": 16,
+        "rope_width": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_tensor_of_every_family_has_a_rule(family):
+    structure = Structure(family=family, **{**SIZES, **FAMILIES[family]})
+
+    drawn = {name: (values.mean(), values.std()) for name, values in initialise(structure, SEED)}
+
+    for name, (mean, spread) in drawn.items():
+        expected = deviation(name, structure.shapes()[name], layers=4)
+        if expected is None:
+            assert (mean, spread) == (1, 0)
+        else:
+            assert abs(mean) <= 0.3 * expected
+            assert abs(spread - expected) <= 0.15 * expected
+    assert list(drawn) == sorted(structure.shapes())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ text; that an SPDX identifier is on SPDX's list is not checked, since the list c
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -214,8 +215,8 @@ def _contradictions(manifest: Manifest, *, file: str) -> Iterator[Mistake]:
             read=str(manifest.tokens),
             expected=f"the {stated} of the shards together",
         )
-    names = [shard.file for shard in manifest.shards]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(shard.file for shard in manifest.shards)
+    for name in sorted(name for name, count in names.items() if count > 1):
         yield Mistake(file=file, place="shards", read=f"{name} twice", expected="each shard once")
     if manifest.dtype == "u16" and manifest.vocabulary > 1 << 16:
         yield Mistake(

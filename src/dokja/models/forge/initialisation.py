@@ -19,7 +19,7 @@ sqrt(2 * layers) where a matrix writes into the residual stream. Gains are 1, bi
 import functools
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Protocol
 
@@ -27,14 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dokja.errors import Mistake, RecipeError
+from dokja.models.weights.roots import TensorDigest, tensor_digest
 from dokja.values import Digest
 
 __all__ = [
     "QUANTILES_DIGEST",
+    "STANDARD_DEVIATION",
     "VERSION",
     "Shaped",
     "deviation",
     "initial_chunks",
+    "initial_digests",
     "initial_tensor",
     "initial_values",
     "initialise",
@@ -48,6 +51,7 @@ QUANTILES_DIGEST = Digest("1cfbba1e07e34386a57626f82aeb43e6ed54ba70a3ea6b7d964dc
 """Of the table's 262,144 bytes: quantiles at (i + 0.5) / 65,536 as little-endian float32."""
 
 STANDARD_DEVIATION = 0.02
+"""Of embeddings and matrices that do not write into the residual stream."""
 
 # Matrices whose output is added to the residual stream: attention's and the feed-forward's
 # last ones, in the names of Llama, GPT-2 and Mixtral.
@@ -177,11 +181,38 @@ def initial_chunks(
         KeyError: The structure has no such tensor.
         RecipeError: No rule says how such a tensor begins.
     """
-    shape = structure.shapes()[name]
-    std = deviation(name, shape, layers=structure.layers)
-    values = math.prod(shape)
-    for start in range(0, values, chunk):
-        yield initial_values(name, seed, std=std, start=start, stop=min(values, start + chunk))
+    return _chunks(name, structure.shapes()[name], seed, layers=structure.layers, chunk=chunk)
+
+
+def initial_digests(
+    structure: Shaped, seed: bytes, names: Iterable[str] | None = None
+) -> tuple[TensorDigest, ...]:
+    """Return the digests of a start, sorted by name, without holding a tensor of it.
+
+    Args:
+        structure: Whose start.
+        seed: The run's seed.
+        names: Which tensors; all, unless some are named.
+
+    Raises:
+        KeyError: The structure has no tensor of a name.
+        RecipeError: Some tensors have no rule; all of them are named.
+    """
+    shapes = structure.shapes()
+    wanted = {name: shapes[name] for name in sorted(set(shapes if names is None else names))}
+    _refuse_unruled(wanted, layers=structure.layers)
+    return tuple(
+        tensor_digest(
+            name,
+            "F32",
+            shape=shape,
+            chunks=(
+                part.astype("<f4", copy=False).view(np.uint8).data
+                for part in _chunks(name, shape, seed, layers=structure.layers, chunk=_CHUNK)
+            ),
+        )
+        for name, shape in wanted.items()
+    )
 
 
 def initial_tensor(structure: Shaped, name: str, seed: bytes) -> NDArray[np.float32]:
@@ -201,26 +232,39 @@ def initialise(structure: Shaped, seed: bytes) -> Iterator[tuple[str, NDArray[np
         RecipeError: Some tensors have no rule; all of them are named, before any is drawn.
     """
     shapes = structure.shapes()
-    mistakes: list[Mistake] = []
-    for name, shape in shapes.items():
-        try:
-            deviation(name, shape, layers=structure.layers)
-        except RecipeError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise RecipeError(mistakes)
+    _refuse_unruled(shapes, layers=structure.layers)
     return (
         (name, _tensor(name, shapes[name], seed, layers=structure.layers))
         for name in sorted(shapes)
     )
 
 
+def _refuse_unruled(shapes: Mapping[str, tuple[int, ...]], *, layers: int) -> None:
+    mistakes: list[Mistake] = []
+    for name, shape in shapes.items():
+        try:
+            deviation(name, shape, layers=layers)
+        except RecipeError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise RecipeError(mistakes)
+
+
+def _chunks(
+    name: str, shape: tuple[int, ...], seed: bytes, *, layers: int, chunk: int
+) -> Iterator[NDArray[np.float32]]:
+    std, values = deviation(name, shape, layers=layers), math.prod(shape)
+    return (
+        initial_values(name, seed, std=std, start=start, stop=min(values, start + chunk))
+        for start in range(0, values, chunk)
+    )
+
+
 def _tensor(name: str, shape: tuple[int, ...], seed: bytes, *, layers: int) -> NDArray[np.float32]:
-    std = deviation(name, shape, layers=layers)
-    values = np.empty(math.prod(shape), dtype=np.float32)
-    for start in range(0, len(values), _CHUNK):
-        stop = min(len(values), start + _CHUNK)
-        values[start:stop] = initial_values(name, seed, std=std, start=start, stop=stop)
+    values, filled = np.empty(math.prod(shape), dtype=np.float32), 0
+    for part in _chunks(name, shape, seed, layers=layers, chunk=_CHUNK):
+        values[filled : filled + len(part)] = part
+        filled += len(part)
     return values.reshape(shape)
 
 
