@@ -15,6 +15,8 @@ TABLES = {
     "uses",
     "findings",
     "controls",
+    "builds",
+    "checks",
     "missing",
     "sealed",
     "aggregates",

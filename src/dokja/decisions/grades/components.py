@@ -1,15 +1,17 @@
 """The grade of one component: what its team declares, and what the findings leave of that.
 
 The found grade is a range. Its high end is what nothing contradicts so far: the declared grade,
-lowered by every relation found. Its low end is what could still come out: it meets the high end
-only when the component was compared with all that the rules ask for and nothing is left open.
-Weights show where they come from, not whose idea a structure was, so a declared own structure
-stands as declared. Nothing here knows a minimum.
+lowered by every relation found and by what the builder's own record admits. Its low end is what
+could still come out: it meets the high end only when the component was compared with all that the
+rules ask for, or a build record stands in for that, and nothing is left open. Weights show where
+they come from, not whose idea a structure was, so a declared own structure stands as declared.
+Nothing here knows a minimum.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
+from dokja.decisions.grades.builds import Builds, builds
 from dokja.decisions.grades.comparisons import Comparison, Says, comparisons, others, standard_for
 from dokja.decisions.grades.scale import (
     GRADES,
@@ -31,7 +33,7 @@ class Status(Enum):
 
     NOT_CONTRADICTED = "not-contradicted"
     CONTRADICTED = "contradicted"
-    ADMITTED = "admitted"  # the team itself declares that the weights are somebody else's
+    ADMITTED = "admitted"  # the team itself says so: in its declaration, or in its build record
     UNDECIDED = "undecided"
 
 
@@ -52,6 +54,9 @@ class ComponentGrade:
         reasons: Why, most telling first.
         findings: Numbers of the entries that were read for it.
         uncompared: Models that it should have been compared with and was not, or not well enough.
+        asked_record: To which level a build record would have to be verified to stand in for
+            the comparisons that are missing; none where none would.
+        failed_checks: Checks of its build records that did not hold.
     """
 
     component: str
@@ -66,6 +71,8 @@ class ComponentGrade:
     reasons: tuple[Reason, ...]
     findings: tuple[int, ...]
     uncompared: tuple[str, ...] = ()
+    asked_record: str | None = None
+    failed_checks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it stands in a decision."""
@@ -90,14 +97,18 @@ def grade_component(
     """Return the grade of one component of a model."""
     declared = declared_grade(component)
     seen = comparisons(rulebook, record, model=said.body, component=component)
-    left = _left_open(rulebook, record, model=said.body, component=component, seen=seen)
+    built = builds(rulebook, record, model=said.body, component=component, declared=declared)
+    left = _left_open(
+        rulebook, record, model=said.body, component=component, seen=seen, built=built
+    )
     derived = [comparison for comparison in seen if comparison.says is Says.DERIVED]
-    found = _range(rulebook, declared=declared, derived=derived, left=left)
+    found = _range(rulebook, declared=declared, derived=derived, left=left, built=built)
     reasons = [comparison.reason for comparison in derived]
     reasons += _declaration(component, declared=declared, seqs=said.seqs)
-    reasons += left.reasons
+    reasons += [*left.reasons, *built.reasons, *left.made_good]
     reasons += [c.reason for c in seen if c.says in {Says.INDEPENDENT, Says.SOURCE}]
     scheme = rulebook.scheme
+    read = {*(seq for comparison in seen for seq in comparison.seqs), *built.seqs}
     return ComponentGrade(
         component=component.component,
         role=component.role,
@@ -107,10 +118,14 @@ def grade_component(
         origin=component.origin,
         base=component.base,
         found=found,
-        status=_status(declared, found=found),
+        status=_status(declared, found=found, admitted=built.admitted),
         reasons=tuple(reasons),
-        findings=tuple(sorted({seq for comparison in seen for seq in comparison.seqs})),
+        findings=tuple(sorted(read)),
         uncompared=left.uncompared,
+        asked_record=_asked_record(
+            rulebook, declared=declared, derived=derived, left=left, built=built
+        ),
+        failed_checks=built.failed,
     )
 
 
@@ -122,11 +137,15 @@ class _LeftOpen:
         reasons: Why the component is not settled; none when it is.
         uncompared: Models with which a better comparison is missing.
         lows: For each reason, the weakest grade that could come of it; none where any could.
+        merely_missing: Whether nothing is left open but comparisons that nobody made.
+        made_good: What a build record stands in for, or that it would; none without one.
     """
 
     reasons: tuple[Reason, ...]
     uncompared: tuple[str, ...]
     lows: tuple[GradeName | None, ...]
+    merely_missing: bool
+    made_good: tuple[Reason, ...]
 
 
 def _left_open(
@@ -136,11 +155,13 @@ def _left_open(
     model: Model,
     component: Component,
     seen: tuple[Comparison, ...],
+    built: Builds,
 ) -> _LeftOpen:
     """Return what is left open.
 
     A comparison that could not carry a verdict is made good by one that could, with the same
-    model. A relation whose direction is open is made good by nothing but its direction.
+    model. A relation whose direction is open is made good by nothing but its direction. What
+    nobody compared is made good by a build record that shows how the weights began.
     """
     settled = {c.other for c in seen if c.says is not Says.OPEN}
     blocking = [
@@ -164,11 +185,59 @@ def _left_open(
         missing.append(
             because("nothing-to-compare-with", component=component.component, role=component.role)
         )
+    made_good = _made_good(built, component=component, missing=missing, lacking=lacking)
+    if made_good:
+        missing, lacking = [], []
     return _LeftOpen(
         reasons=(*(comparison.reason for comparison in blocking), *missing),
         uncompared=tuple(sorted({*lacking, *(comparison.other for comparison in blocking)})),
         lows=(*(comparison.low for comparison in blocking), *(None for _ in missing)),
+        merely_missing=bool(missing) and not blocking,
+        made_good=made_good,
     )
+
+
+def _made_good(
+    built: Builds, *, component: Component, missing: list[Reason], lacking: list[str]
+) -> tuple[Reason, ...]:
+    """Return what a build record shows, with the comparisons that it stands in for."""
+    shown, name = built.shown, component.component
+    if shown is None:
+        return ()
+    if not missing:
+        reason = because(
+            "build-verified",
+            component=name,
+            level=shown.level,
+            live_share=shown.live_share,
+            entries=shown.seqs,
+        )
+    else:
+        reason = because(
+            "build-makes-good",
+            component=name,
+            references=[*lacking] or None,
+            level=shown.level,
+            live_share=shown.live_share,
+            entries=shown.seqs,
+        )
+    return (reason,)
+
+
+def _asked_record(
+    rulebook: Rulebook,
+    *,
+    declared: GradeName | None,
+    derived: list[Comparison],
+    left: _LeftOpen,
+    built: Builds,
+) -> str | None:
+    """Return to which level a build record would have to be verified to settle a component."""
+    records = None if rulebook.scheme is None else rulebook.scheme.records
+    own = declared is not None and min(declared, built.admitted or declared) >= OWN_WEIGHTS
+    if records is None or not own or derived or built.failed or not left.merely_missing:
+        return None
+    return records.level
 
 
 def _range(
@@ -177,25 +246,31 @@ def _range(
     declared: GradeName | None,
     derived: list[Comparison],
     left: _LeftOpen,
+    built: Builds,
 ) -> GradeRange | None:
     if rulebook.scheme is None:
         return None
     high = HIGHEST_FOUND if declared is None else min(declared, HIGHEST_FOUND)
     high = min([high, *(c.high for c in derived if c.high is not None)])
+    high = high if built.admitted is None else min(high, built.admitted)
     # What is derived within a range of relations is at least as weak as the weakest of them.
     low = min([high, *(c.low for c in derived if c.low is not None)])
     weakest = min(rulebook.scheme.derived.model_dump().values())
     low = min([low, *(weakest if could_be is None else could_be for could_be in left.lows)])
+    low = min(low, weakest) if built.failed else low
     if declared is None and not derived:
         low = GRADES[0]
     return GradeRange(low=low, high=high)
 
 
-def _status(declared: GradeName | None, *, found: GradeRange | None) -> Status:
+def _status(
+    declared: GradeName | None, *, found: GradeRange | None, admitted: GradeName | None
+) -> Status:
     if declared is None or found is None:
         return Status.UNDECIDED
     if found.high < min(declared, HIGHEST_FOUND):
-        return Status.CONTRADICTED
+        # The builder's own record says as little as anything that was found.
+        return Status.ADMITTED if found.high == admitted else Status.CONTRADICTED
     if declared < OWN_WEIGHTS:
         return Status.ADMITTED
     return Status.NOT_CONTRADICTED if found.is_settled else Status.UNDECIDED

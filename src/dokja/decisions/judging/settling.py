@@ -78,7 +78,7 @@ def _by_effect(reason: Reason) -> tuple[float, str, str]:
 
 
 def _gate(gate: Gate, ruling: Ruling, *, standing: TeamStanding, share: float) -> list[Reason]:
-    """Return what an undecided gate lacks: a ruling, a comparison, or a declaration."""
+    """Return what an undecided gate lacks: a ruling, a comparison, a record, a declaration."""
     if gate.rests_on == "rulings":
         return [
             because(
@@ -90,6 +90,7 @@ def _gate(gate: Gate, ruling: Ruling, *, standing: TeamStanding, share: float) -
             )
         ]
     lacking = list(_comparisons(standing, roles=gate.roles, share=share))
+    lacking += _builds(standing, roles=gate.roles, share=share)
     unsaid = {"model-not-declared", "components-not-declared", "origin-not-declared"}
     if any(reason.code in unsaid for reason in ruling.every_reason()):
         lacking.append(because("declaration-would-settle", team=standing.team, effect=share))
@@ -127,6 +128,33 @@ def _uncompared(
             effect=share,
             entries=component.findings,
         )
+
+
+def _builds(standing: TeamStanding, *, roles: Sequence[str], share: float) -> Iterator[Reason]:
+    """Yield the build records that would stand in for comparisons, and checks to be made again."""
+    for grade in standing.grades:
+        for component in grade.components:
+            if component.role not in roles:
+                continue
+            if component.asked_record is not None:
+                yield because(
+                    "build-would-settle",
+                    team=standing.team,
+                    model=grade.model,
+                    component=component.component,
+                    level=component.asked_record,
+                    effect=share,
+                )
+            if component.failed_checks:
+                yield because(
+                    "build-check-would-settle",
+                    team=standing.team,
+                    model=grade.model,
+                    component=component.component,
+                    checks=[*component.failed_checks],
+                    effect=share,
+                    entries=component.findings,
+                )
 
 
 def _vote(ruling: Ruling, *, share: float) -> Iterator[Reason]:

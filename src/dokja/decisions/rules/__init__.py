@@ -3,7 +3,7 @@
 from dokja.decisions.rules.loading import Rulebook, load_rulebook
 from dokja.decisions.rules.reasons import REASON_CODES, ReasonCode, because
 from dokja.decisions.rules.record import Record, Said, entry_name, read_record, survey
-from dokja.decisions.rules.schema import KEYS, Gate, Key, Part, Scheme, Stage
+from dokja.decisions.rules.schema import KEYS, Gate, Key, Part, Records, Scheme, Stage
 from dokja.decisions.rules.verdicts import (
     Ruling,
     Verdict,
@@ -21,6 +21,7 @@ __all__ = [
     "Part",
     "ReasonCode",
     "Record",
+    "Records",
     "Rulebook",
     "Ruling",
     "Said",

@@ -143,6 +143,8 @@ def _scheme(scheme: Table) -> Iterator[Fault]:
     floors = [row for row in _rows(scheme, "floors") if isinstance(row, Mapping)]
     yield from _twice([row.get("use") for row in floors], at="scheme.floors", what="use")
     yield from _twice(_names(scheme, "weight_bearing"), at="scheme.weight_bearing", what="role")
+    checks = _names(_table(scheme, "records"), "checks")
+    yield from _twice(checks, at="scheme.records.checks", what="check")
     for number, floor in enumerate(floors):
         least, better = floor.get("minimum"), floor.get("better")
         if isinstance(least, str) and isinstance(better, str) and better < least:

@@ -5,7 +5,7 @@ there, is a mistake in the evidence: judging stops and tells of all of them. Ent
 that the rulebook does not know belong to other versions of it and are left alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from dokja.errors import EntryError, Mistake
 from dokja.evidence.ledger import Entry, current
 from dokja.evidence.ledger.kinds import (
     Body,
+    Build,
     Component,
     Finding,
     Model,
@@ -211,27 +212,43 @@ def _twice(record: Record) -> list[Mistake]:
 def _strangers(record: Record) -> list[Mistake]:
     """Return every team, model and component that is named and not there."""
     teams, models = record.teams(), record.models()
-    mistakes: list[Mistake] = []
-
-    def strange(said: Said[B], place: str, name: str, known: Iterable[str]) -> None:
-        listed = ", ".join(known) or "none is declared"
-        mistakes.append(
-            Mistake(
-                file=entry_name(said),
-                place=place,
-                read=repr(name),
-                expected=f"one that the ledger declares: {listed}",
-            )
-        )
-
-    for model in models.values():
-        if model.body.role == "candidate" and model.body.team not in teams:
-            strange(model, "team", model.body.team, teams)
+    mistakes = [
+        _strange(model, "team", model.body.team, teams)
+        for model in models.values()
+        if model.body.role == "candidate" and model.body.team not in teams
+    ]
     for finding in record.every(Finding):
         body = finding.body
         if body.model not in models:
-            strange(finding, "model", body.model, models)
+            mistakes.append(_strange(finding, "model", body.model, models))
         elif record.component(body.model, body.component) is None:
             declared = [part.component for part in models[body.model].body.components]
-            strange(finding, "component", body.component, declared)
+            mistakes.append(_strange(finding, "component", body.component, declared))
+    for build in record.every(Build):
+        mistakes += _strange_build(record, build)
     return mistakes
+
+
+def _strange_build(record: Record, said: Said[Build]) -> Iterator[Mistake]:
+    """Yield every model and component that a build names and that is not declared so."""
+    models = record.models()
+    if said.body.model not in models:
+        yield _strange(said, "model", said.body.model, models)
+        return
+    declared = {part.component: part for part in models[said.body.model].body.components}
+    for number, part in enumerate(said.body.components):
+        place = f"components.{number}"
+        if part.component not in declared:
+            yield _strange(said, f"{place}.component", part.component, declared)
+        elif part.role != declared[part.component].role:
+            yield _strange(said, f"{place}.role", part.role, [declared[part.component].role])
+
+
+def _strange(said: Said[B], place: str, name: str, known: Iterable[str]) -> Mistake:
+    listed = ", ".join(known) or "none is declared"
+    return Mistake(
+        file=entry_name(said),
+        place=place,
+        read=repr(name),
+        expected=f"one that the ledger declares: {listed}",
+    )

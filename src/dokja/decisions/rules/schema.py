@@ -27,6 +27,7 @@ __all__ = [
     "Objections",
     "Part",
     "Probability",
+    "Records",
     "Role",
     "RulebookFile",
     "Scheme",
@@ -74,6 +75,7 @@ def _whole(number: object) -> object:
 Identifier: TypeAlias = Annotated[str, AfterValidator(_identifier)]
 Words: TypeAlias = Annotated[str, AfterValidator(_words)]
 Tags: TypeAlias = tuple[Identifier, ...]
+Check: TypeAlias = Annotated[str, Field(pattern=r"^V[0-4]\.[1-9][0-9]?$")]
 
 
 class _Terms(BaseModel):
@@ -132,6 +134,18 @@ class Derived(_Terms):
     depth_edited: GradeName
 
 
+class Records(_Terms):
+    """When a verified build record makes good comparisons that nobody made."""
+
+    level: Literal["V2", "V3"]
+    """To which level an examiner must have verified it; a log alone can be invented whole."""
+    live_share: Annotated[float, Field(ge=0, le=1)]
+    """The least share of its steps that must have been witnessed while it ran."""
+    checks: Annotated[tuple[Check, ...], Field(min_length=1)] = ("V2.1", "V2.2", "V2.3")
+    """Checks that must have passed, and not only not failed."""
+    sources: Tags = ()
+
+
 class Scheme(_Terms):
     """A scheme of grades over components."""
 
@@ -141,6 +155,8 @@ class Scheme(_Terms):
     sources: Tags
     floors: tuple[Floor, ...] = ()
     derived: Derived
+    records: Records | None = None
+    """Without it no build record is read, and none counts."""
 
 
 class Gate(_Terms):

@@ -16,7 +16,22 @@ EACH = "each"
 """Parameter of a merged reason in which several teams take part; picks its own wording."""
 
 SUPPORTING = frozenset(
-    {"compared-without-relation", "declared-origin", "other-comes-from-it", "related-to-own-work"}
+    {
+        "build-below-level",
+        "build-checks-open",
+        "build-live-share-low",
+        "build-of-another-team",
+        "build-of-other-weights",
+        "build-root-missing",
+        "build-start-elsewhere",
+        "build-start-not-shown",
+        "build-verified",
+        "build-verified-by-builder",
+        "compared-without-relation",
+        "declared-origin",
+        "other-comes-from-it",
+        "related-to-own-work",
+    }
 )
 """Codes that carry a verdict without deciding it; told beside the evidence, not in a summary."""
 

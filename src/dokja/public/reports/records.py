@@ -1,4 +1,4 @@
-"""What the ledger adds to a decision: findings, disputes, published claims, awards, notes.
+"""What the ledger adds to a decision: findings, builds, disputes, published claims, awards, notes.
 
 The decision names findings by the numbers of their entries; here they are read back, as they
 stand after their corrections. Disputes, awards and notes are told with their published figures
@@ -15,6 +15,7 @@ from dokja.evidence.ledger.entries import Entry
 from dokja.evidence.ledger.kinds import (
     Award,
     Body,
+    Build,
     Claim,
     Dispute,
     Finding,
@@ -26,7 +27,7 @@ from dokja.evidence.ledger.kinds import (
 
 __all__ = ["Records", "Said", "read_records"]
 
-_READ = {"finding", "dispute", "award", "note", "claim", "model", "ruling"}
+_READ = {"finding", "build", "dispute", "award", "note", "claim", "model", "ruling"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Records:
 
     Attributes:
         findings: By the number of any entry that says or corrects them.
+        builds: Build records, in the ledger's order.
         disputes: Steps of each dispute by its identifier, in order of their days.
         rulings: Rulings of authorities, by entry number.
         claims: Figures that teams state of themselves.
@@ -60,6 +62,7 @@ class Records:
     """
 
     findings: Mapping[int, tuple[Finding, Said]]
+    builds: Sequence[tuple[Build, Said]]
     disputes: Mapping[str, Sequence[tuple[Dispute, Said]]]
     rulings: Mapping[int, tuple[Ruling, Said]]
     claims: Sequence[tuple[Claim, Said]]
@@ -83,6 +86,7 @@ def read_records(entries: Iterable[Entry]) -> Records:
             if isinstance(one.body, Finding)
             for seq in one.seqs
         },
+        builds=[(one.body, one) for one in said if isinstance(one.body, Build)],
         disputes={
             name: sorted(steps, key=lambda step: (step[0].on, step[1].seqs[0]))
             for name, steps in disputes.items()

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from dokja.evidence.ledger.kinds import Control, Dispute, Finding, Ruling
 from dokja.public.reports import pictures
+from dokja.public.reports.builds import BuildLine, build_lines
 from dokja.public.reports.document import (
     ComponentGrade,
     Decision,
@@ -243,6 +244,10 @@ class Story:
         """Return the reasons that decided a ruling; all of them where nothing else is said."""
         every = self.every_reason(ruling)
         return [reason for reason in every if reason.code not in SUPPORTING] or every
+
+    def builds(self, model: str) -> Sequence[BuildLine]:
+        """Return what the build records of a model say of its components."""
+        return build_lines(self.records, model)
 
     def grade_reasons(self, team: Team, *, model: str, part: ComponentGrade) -> Sequence[Reason]:
         """Return the reasons for a component's grade that no gate has told already."""

@@ -8,6 +8,7 @@ one ending in `_en`. A missing number is an empty cell, and the column beside it
 from collections.abc import Iterable, Sequence
 
 from dokja.evidence.ledger.kinds import Finding
+from dokja.public.reports.builds import build_tables
 from dokja.public.reports.document import (
     Decision,
     Measure,
@@ -51,6 +52,7 @@ def tables_of(decision: Decision, records: Records) -> tuple[Table, ...]:
         _uses(decision),
         _findings(records),
         _controls(records),
+        *build_tables(records),
         _missing(decision, say),
         _sealed(decision),
         _aggregates(decision),

@@ -52,6 +52,11 @@ _LABELLED = {
     "authority": "authority",
     "expected": "authority",
     "question": "question",
+    "level": "level",
+    "asked": "level",
+    "check": "check",
+    "checks": "check",
+    "place": "place",
     "ruling": "ruled",
     "findings": "ruled",
     "published": "published",
@@ -63,6 +68,7 @@ _NAMED = {
     "reference": "model",
     "references": "model",
     "base": "model",
+    "builder": "team",
 }
 
 

@@ -11,6 +11,14 @@ from pydantic import ValidationError
 
 from dokja.errors import Mistake
 from dokja.evidence.ledger.kinds.bodies import Body, LocalText, Sealed, Sourced
+from dokja.evidence.ledger.kinds.builds import (
+    LEVELS,
+    Build,
+    BuildChain,
+    BuildCheck,
+    BuildComponent,
+    BuildLeaf,
+)
 from dokja.evidence.ledger.kinds.observations import (
     Aggregate,
     Ballots,
@@ -49,11 +57,17 @@ from dokja.values import Json
 
 __all__ = [
     "KINDS",
+    "LEVELS",
     "Aggregate",
     "Applications",
     "Award",
     "Ballots",
     "Body",
+    "Build",
+    "BuildChain",
+    "BuildCheck",
+    "BuildComponent",
+    "BuildLeaf",
     "Claim",
     "Component",
     "Control",
@@ -104,6 +118,8 @@ KINDS: Mapping[str, type[Body]] = MappingProxyType(
         "published-order": PublishedOrder,
         "claim": Claim,
         "finding": Finding,
+        "build-chain": BuildChain,
+        "build": Build,
         "ruling": Ruling,
         "dispute": Dispute,
         "outcome": Outcome,

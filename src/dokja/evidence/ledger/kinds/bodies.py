@@ -20,6 +20,7 @@ __all__ = [
     "Identifier",
     "LocalText",
     "Number",
+    "RootText",
     "Sealed",
     "Sourced",
     "Words",
@@ -67,6 +68,9 @@ Dimensionless = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 Words = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
+
+RootText = Annotated[str, Field(pattern=r"^(dokja-tensors-v1|sha256):[0-9a-f]{64}$")]
+"""Names weights by their tensors, or a component without tensors by the bytes of its file."""
 
 GradeName = Literal["T0", "T1", "T2", "T3", "T4", "T5", "T6"]
 """A grade of the t-scale."""

@@ -11,6 +11,7 @@ from dokja.evidence.ledger.kinds.bodies import (
     GradeName,
     Identifier,
     LocalText,
+    RootText,
     Sealed,
     Sourced,
     Words,
@@ -91,6 +92,9 @@ class Component(Body):
     parameter_share: Dimensionless | None = None
     tensors: tuple[Words, ...] = ()
     """Prefixes of the names of its tensors in the submitted files."""
+    root: RootText | None = None
+    """Root of its weights as they were handed in, `dokja-tensors-v1:…`, or `sha256:…` of a file
+    without tensors; a build record is about these weights only if it names the same."""
 
 
 class Model(Sourced):
