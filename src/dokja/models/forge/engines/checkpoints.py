@@ -113,6 +113,11 @@ class Checkpoint:
         first = "exp_avg/"
         return tuple(n.removeprefix(first) for n in self._moments.names if n.startswith(first))
 
+    @property
+    def moments(self) -> Source:
+        """The optimizer's tensors, as they lie on the disk."""
+        return self._moments
+
     def moment(self, which: str, name: str) -> NDArray[np.float32]:
         """Return a moment of a tensor, in the tensor's shape.
 
@@ -273,7 +278,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 def _inside(path: Path, mistake: Mistake) -> Mistake:
     return Mistake(
-        file=f"{path.name}/{mistake.file}",
+        file=mistake.file.replace(str(path), path.name),  # the same wherever the run lies
         place=mistake.place,
         read=mistake.read,
         expected=mistake.expected,

@@ -250,6 +250,8 @@ def main(words: Sequence[str]) -> int:
             length=job.batch.length,
             vocabulary=job.structure.vocabulary,
         ) as data:
+            # Before the first step, not at the step at which a source runs out.
+            data.order.check(job.last_step * job.batch.sequences)
             return train(job, base=path.parent, data=data)
     except EngineError as error:
         sys.stderr.write(f"{error}\n")

@@ -79,7 +79,7 @@ def hold(job: Job, *, base: Path, device: torch.device, resumed: Checkpoint | No
 
     Raises:
         WeightsError: The start weights cannot be read.
-        EngineError: They are not those of the job's structure.
+        RecordError: They are not those of the job's structure.
         RecipeError: What is to be trained names nothing.
     """
     network = build(job.structure, attention=job.attention)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dokja.errors import EngineError, Mistake, RecipeError
+from dokja.errors import EngineError, Mistake, RecipeError, RecordError
 from dokja.models.forge.engines.jobs import Job
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.workers.blocks import PeriForCausalLM
@@ -131,26 +131,26 @@ def load(parts: Parts, source: Source) -> None:
     """Copy weights into the network, bit-equal; narrower types are widened exactly.
 
     Raises:
-        EngineError: The folder has other tensors than the network.
+        RecordError: The folder has other tensors than the network; every mistake is in it.
     """
     views = dict(parts.views())
-    # A folder may hold a tied head beside the embedding that it is tied to.
-    spare = {"lm_head.weight"} if "lm_head.weight" not in views else set()
-    if set(source.names) - spare != set(views):
-        differ = sorted((set(source.names) - spare) ^ set(views))[:4]
-        raise EngineError(
-            f"{source.name} does not hold the tensors of the job's structure: {', '.join(differ)} "
-            "stand on one side only. Nothing was trained."
+    mistakes = [
+        Mistake(
+            file=source.name,
+            place=f"tensor {name!r}",
+            read=f"the shape {source.info(name).shape}" if name in source.names else "nothing",
+            expected=f"the shape {tuple(views[name].shape)}" if name in views else "no such tensor",
         )
+        for name in sorted({*source.names, *views})
+        if name not in views
+        or name not in source.names
+        or source.info(name).shape != tuple(views[name].shape)
+    ]
+    if mistakes:
+        raise RecordError(mistakes)
     with torch.no_grad():
         for name, view in views.items():
-            array = source.read(name)
-            if array.shape != tuple(view.shape):
-                raise EngineError(
-                    f"{source.name}, {name}: shape {array.shape}, where the job's structure has "
-                    f"{tuple(view.shape)}. Nothing was trained."
-                )
-            view.copy_(torch.from_numpy(array))
+            view.copy_(torch.from_numpy(source.read(name)))
 
 
 def choose_trainable(network: nn.Module, parts: Parts, job: Job) -> list[tuple[str, nn.Parameter]]:
