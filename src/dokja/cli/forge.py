@@ -3,6 +3,7 @@
 import click
 
 from dokja.cli.forge_planning import claim, plan
+from dokja.cli.forge_running import run
 from dokja.cli.ordering import Ordered
 
 __all__ = ["forge"]
@@ -26,5 +27,5 @@ def forge() -> None:
     """
 
 
-for command in (plan, claim):
+for command in (plan, run, claim):
     forge.add_command(command)

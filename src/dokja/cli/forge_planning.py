@@ -183,7 +183,7 @@ def _of_recipe(recipe: Recipe, claims: ClaimTable) -> ModelClaim:
     facts = [
         ComponentFacts(
             descent=one,
-            signature=FAMILIES[one.family].signature if one.family in FAMILIES else None,
+            signature=None if one.family is None else FAMILIES[one.family].signature,
         )
         for one in descents(recipe.terms)
     ]

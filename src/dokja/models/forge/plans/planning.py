@@ -38,8 +38,7 @@ __all__ = ["plan_recipe"]
 
 _PROBES = 10  # a run has about as many probes of its full state
 _PROBE_GAP = 10  # steps between the two states of a probe: what an examiner replays
-_DENSE_STEPS = 100  # steps at the start in which checkpoints lie densely
-_FEW_STEPS = 40
+_DENSE = (10, 20, 30, 40, 60, 80, 100)  # states at the start that are kept in any case
 
 
 @dataclass(slots=True, kw_only=True)
@@ -275,7 +274,7 @@ def _transformed(planner: _Planner, step: StepTerms, model: Model | None, *, pla
                 )
             ]
         )
-    done = apply(_plain_step(step), model, *_others(planner, step))
+    done = apply({"do": step.do, **_plain(step)}, [model, *_others(planner, step)])
     return Model(tensors=done.tensors, structure=done.structure, name=step.do)
 
 
@@ -303,11 +302,6 @@ def _plain(step: StepTerms) -> dict[str, Json]:
     return found
 
 
-def _plain_step(step: StepTerms) -> dict[str, Json]:
-    parameters = {key: value for key, value in _plain(step).items() if key != "with"}
-    return {"do": step.do, **parameters}
-
-
 def _training(
     planner: _Planner,
     step: StepTerms,
@@ -327,7 +321,8 @@ def _training(
     if step.teacher is not None:
         found = planner.base(step.teacher.base, root=step.teacher.root)
         teacher = {**step.teacher.model_dump(mode="json"), "root": found.root}
-    probe = step.probe_every or max(_PROBE_GAP, steps // _PROBES)
+    tenth = _PROBE_GAP * max(1, round(steps / _PROBES / _PROBE_GAP))
+    probe = step.probe_every or tenth
     return {
         "kind": "train",
         "structure": None if structure is None else structure.to_json(),
@@ -342,6 +337,7 @@ def _training(
         "teacher": teacher,
         "probe_every": probe,
         "keep_at": [*_kept(steps, probe)],
+        "archive_at": [step for step in _DENSE if step <= steps],
         "options": {},
     }
 
@@ -349,8 +345,7 @@ def _training(
 def _kept(steps: int, probe: int) -> tuple[int, ...]:
     """Return the steps whose full state is written: both ends of every probe, and a dense start."""
     ends = {step for end in range(probe, steps + 1, probe) for step in (end - _PROBE_GAP, end)}
-    dense = {10, 20, 30, _FEW_STEPS, 60, 80, _DENSE_STEPS} if steps > _PROBE_GAP else set()
-    return tuple(sorted(step for step in {0, steps} | ends | dense if 0 <= step <= steps))
+    return tuple(sorted(step for step in {0, steps, *_DENSE} | ends if 0 <= step <= steps))
 
 
 def _moved_share(step: StepTerms, structure: Structure) -> float:

@@ -9,6 +9,7 @@ shown, and lower nothing. Nothing here knows a grade.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from dokja.models.forge.recipes.schema import ComponentTerms, RecipeFile, StepTerms
 from dokja.models.forge.transforms import TRANSFORMS
@@ -114,7 +115,7 @@ class Descent:
         }
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Json]) -> "Descent":
+    def from_json(cls, said: Mapping[str, Any]) -> "Descent":
         """Return the descent that a plan or record states.
 
         Raises:
@@ -128,20 +129,20 @@ class Descent:
                 licence=leaf.get("licence"),
                 record=leaf.get("record"),
             )
-            for leaf in said["leaves"]  # type: ignore[union-attr]  # a list; else it raises
+            for leaf in said["leaves"]
         )
         return cls(
             component=str(said["component"]),
             role=str(said["role"]),
             leaves=leaves,
-            steps=tuple(str(step) for step in said["steps"]),  # type: ignore[union-attr]  # likewise
+            steps=tuple(str(step) for step in said["steps"]),
             structure_changed=said["structure_changed"] is True,
             moved=Moved(said["moved"]),
             ever_moved=Moved(said["ever_moved"]),
-            trainable=tuple(str(one) for one in said.get("trainable", ())),  # type: ignore[union-attr]  # likewise
+            trainable=tuple(str(one) for one in said.get("trainable", ())),
             family=None if said.get("family") is None else str(said["family"]),
             corpus_tokenizer=said["corpus_tokenizer"] is True,
-            data_edges=tuple(str(edge) for edge in said["data_edges"]),  # type: ignore[union-attr]  # likewise
+            data_edges=tuple(str(edge) for edge in said["data_edges"]),
         )
 
 
@@ -175,7 +176,7 @@ def descent(component: ComponentTerms, *, records: Mapping[str, Sequence[Descent
             edges += [] if step.teacher is None else [step.teacher.base]
             continue
         spec = TRANSFORMS[step.do]
-        leaves += _brought(step)
+        leaves += _brought(step, records) if spec.adds_leaves else []
         if spec.changes_structure:
             changed, moved = True, Moved.NOTHING
     return Descent(
@@ -226,17 +227,23 @@ def _moved(step: StepTerms) -> Moved:
     return Moved.ADAPTERS if step.trainable == "adapters" else Moved.PART
 
 
-def _brought(step: StepTerms) -> list[Leaf]:
+def _brought(step: StepTerms, records: Mapping[str, Sequence[Descent]]) -> list[Leaf]:
     """Return the leaves that a transform brings in: the other parents of a merge or transplant."""
     said = step.parameters.get("with", ())
-    others = said if isinstance(said, list | tuple) else (said,)
-    return [
-        Leaf(
-            kind=LeafKind.OPEN,
-            name=str(other.get("base", "")),
-            root=other.get("root"),
-            licence=other.get("licence"),
+    found: list[Leaf] = []
+    for other in said if isinstance(said, list | tuple) else (said,):
+        if not isinstance(other, Mapping):
+            continue
+        known = records.get(str(other.get("record", "")))
+        if known is not None:
+            found += [leaf for one in known for leaf in one.leaves]
+            continue
+        found.append(
+            Leaf(
+                kind=LeafKind.OPEN,
+                name=str(other.get("base", "")),
+                root=other.get("root"),
+                licence=other.get("licence"),
+            )
         )
-        for other in others
-        if isinstance(other, Mapping)
-    ]
+    return found

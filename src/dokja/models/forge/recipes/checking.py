@@ -3,7 +3,7 @@
 Each function yields mistakes; a recipe behind this door trains what it has and names what is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dokja.errors import Mistake, TransformError
 from dokja.models.forge.recipes.schema import ComponentTerms, RecipeFile, StepTerms
@@ -127,6 +127,7 @@ def _transform(
             read=f"{step.do} on weights that are not at hand",
             expected="a component whose tensors can be read",
         )
+    yield from _parents(step, file=file, place=place)
     try:
         check_step(step.do, step.parameters)
     except TransformError as error:
@@ -137,6 +138,19 @@ def _transform(
                 read=mistake.read,
                 expected=mistake.expected,
                 remedy=mistake.remedy,
+            )
+
+
+def _parents(step: StepTerms, *, file: str, place: str) -> Iterator[Mistake]:
+    """Find other parents without a licence: others' weights cannot be built on without one."""
+    said = step.parameters.get("with", ())
+    for number, other in enumerate(said if isinstance(said, list | tuple) else (said,), start=1):
+        if not isinstance(other, Mapping) or not isinstance(other.get("licence"), str):
+            yield Mistake(
+                file=file,
+                place=f"{place}, with {number}",
+                read="a base without a licence",
+                expected="{ base = …, licence = … }",
             )
 
 

@@ -1,0 +1,220 @@
+"""A planned training: its job is written, its engine started, and what it says recorded."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dokja.errors import Mistake, RecipeError
+from dokja.models.forge.engines.contract import DONE
+from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, write_job
+from dokja.models.forge.plans import Plan, PlannedComponent
+from dokja.models.forge.plans.mixtures import job_sources
+from dokja.models.forge.records import ChainWriter, Checkpoint
+from dokja.models.forge.running.places import RunPlaces
+from dokja.models.forge.running.processes import RunLock, work
+from dokja.models.forge.running.recorder import PROBE_GAP, Recorder
+from dokja.models.forge.schedules import Schedule
+from dokja.models.forge.structures import Structure
+
+__all__ = ["ENGINES", "Trainer", "job_of"]
+
+ENGINES: Mapping[str, str] = {
+    "hf": "dokja.models.forge.workers.hf",
+    "ref": "dokja.models.forge.engines.ref",
+    "olmo": "dokja.models.forge.workers.olmo",
+}
+"""Engines that run here, as modules that take a job file."""
+
+_ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def job_of(
+    plan: Plan,
+    stage: Mapping[str, Any],
+    *,
+    seed: bytes,
+    plan_folder: Path,
+    folder: Path,
+    start: Path,
+) -> Job:
+    """Return the job of a planned training.
+
+    Args:
+        plan: The plan.
+        stage: The training, as planned.
+        seed: The run's seed: orders the data and draws an adapter's first values.
+        plan_folder: Where the plan's data lie.
+        folder: Where the job file will lie.
+        start: The weights that it starts from.
+
+    Raises:
+        CorpusError: The plan's data were never packed.
+    """
+    engine, place = plan.engine, plan.place
+    batch, optimizer = stage["batch"], stage["optimizer"]
+    schedule = {**stage["schedule"], "total_steps": stage["steps"]}
+    adapter = stage.get("adapter")
+    trainable = stage["trainable"]
+    probes = int(stage["probe_every"])
+    bf16 = engine["precision"] == "bf16"
+    sources = job_sources(_mapping(plan.data[stage["data"]]), plan=plan_folder, job=folder)
+    return Job(
+        plan=str(plan.digest),
+        structure=Structure.from_json(stage["structure"]),
+        start=os.path.relpath(start, folder),
+        steps=int(stage["steps"]),
+        batch=Batch(**batch),
+        optimizer=_optimizer(optimizer, file=plan.name),
+        schedule=Schedule.from_json(schedule),
+        trainable=trainable if isinstance(trainable, str) else tuple(trainable),
+        adapter=None
+        if adapter is None
+        else Adapter(
+            rank=int(adapter["rank"]),
+            alpha=float(adapter["alpha"]),
+            targets=tuple(adapter["targets"]) or _ALL_LINEAR,
+            seed=seed.hex(),
+        ),
+        precision=str(engine["precision"]),
+        device=str(place["device"]),
+        determinism=str(engine["determinism"]),
+        attention=str(engine["attention"]),
+        threads=1,
+        foreach=not bf16,
+        fused=bf16,
+        data={"seed": seed.hex(), "sources": [*sources]},
+        keep=Keep(checkpoint_every=max(probes, PROBE_GAP), at=tuple(stage["keep_at"])),
+    )
+
+
+def _mapping(said: Any) -> Mapping[str, Any]:
+    return said if isinstance(said, Mapping) else {}
+
+
+def _optimizer(said: Mapping[str, Any], *, file: str) -> AdamW:
+    if said["kind"] != "adamw":
+        raise RecipeError(
+            [
+                Mistake(
+                    file=file,
+                    place="optimizer.kind",
+                    read=repr(said["kind"]),
+                    expected="adamw: these engines train by no other",
+                )
+            ]
+        )
+    values = {key: value for key, value in said.items() if key != "kind"}
+    return AdamW(**{**values, "betas": tuple(values["betas"])})
+
+
+class Trainer:
+    """Runs trainings of one plan.
+
+    Args:
+        plan: The plan.
+        plan_folder: Where its data lie.
+        places: The run's places.
+        chain: Where what it does is said.
+        lock: The run's lock, held.
+        environment: All of the environment that workers get.
+        python: The interpreter that engines run under.
+        progress: Told stage, step and loss.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        plan_folder: Path,
+        places: RunPlaces,
+        *,
+        chain: ChainWriter,
+        lock: RunLock,
+        environment: Mapping[str, str],
+        python: str,
+        progress: Callable[[str, int, float], None],
+    ) -> None:
+        self._plan, self._plan_folder, self._places = plan, plan_folder, places
+        self._chain, self._lock = chain, lock
+        self._environment, self._python, self._progress = environment, python, progress
+
+    def train(
+        self,
+        component: PlannedComponent,
+        stage: Mapping[str, Any],
+        *,
+        folder: Path,
+        start: Path,
+        seed: bytes,
+    ) -> bool:
+        """Train, or go on training; return whether it came to its end.
+
+        Raises:
+            EngineError: The worker failed; what it had written stands, and it can be resumed.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        job = job_of(
+            self._plan,
+            stage,
+            seed=seed,
+            plan_folder=self._plan_folder,
+            folder=folder,
+            start=start,
+        )
+        recorder = self._recorder(component, stage, folder=folder, job=job)
+        recorder.watch()  # what an earlier worker said before its core was killed
+        if self.is_told(folder, job):
+            return True
+        write_job(job, folder / "job.json")
+        code = work(
+            self._command(folder / "job.json"),
+            folder=folder,
+            lock=self._lock,
+            environment={**self._environment, "DOKJA_PLAN": str(self._plan.digest)},
+            watch=recorder.watch,
+        )
+        recorder.finish()
+        return code == DONE
+
+    def is_told(self, folder: Path, job: Job) -> bool:
+        """Tell whether the chain holds all of a training that came to its end."""
+        prefix = f"{self._places.relative(folder)}/"
+        ended = any(
+            entry.folder.startswith(prefix) and entry.state.step == job.last_step
+            for _, entry in self._chain.chain.of(Checkpoint)
+        )
+        return ended and (folder / job.final).is_dir()
+
+    def _recorder(
+        self, component: PlannedComponent, stage: Mapping[str, Any], *, folder: Path, job: Job
+    ) -> Recorder:
+        probes = int(stage["probe_every"])
+        return Recorder(
+            self._chain,
+            self._places,
+            component=component.id,
+            folder=folder,
+            job=job,
+            probe_ends=frozenset(range(probes, job.last_step + 1, probes)),
+            archive=frozenset(stage["archive_at"]),
+            progress=lambda step, loss: self._progress(folder.name, step, loss),
+        )
+
+    def _command(self, job: Path) -> tuple[str, ...]:
+        name = str(self._plan.engine["name"])
+        if name == "command":
+            words = self._plan.engine["command"]
+            return (*map(str, words if isinstance(words, list) else ()), str(job.resolve()))
+        if name not in ENGINES:
+            raise RecipeError(
+                [
+                    Mistake(
+                        file=self._plan.name,
+                        place="engine.name",
+                        read=repr(name),
+                        expected="an engine that runs here: " + ", ".join([*ENGINES, "command"]),
+                        remedy="Write its launch files with: dokja forge attach --plan …",
+                    )
+                ]
+            )
+        return (self._python, "-m", ENGINES[name], str(job.resolve()))
