@@ -81,7 +81,10 @@ def train(
     refuse(job)
     if is_done(job, base=base):
         return DONE
-    with _data(job, base) as data:
+    length, vocabulary = job.batch.length, job.structure.vocabulary
+    with open_data(job.data, base=base, length=length, vocabulary=vocabulary) as data:
+        # Before the first step, not at the step at which a source runs out.
+        data.order.check(job.last_step * job.batch.sequences)
         checkpoint = newest_state(job, base=base)
         if checkpoint is None:
             weights = start_weights(job, base=base)
@@ -140,15 +143,6 @@ def _start_mistakes(job: Job, source: Source) -> Iterator[Mistake]:
                 read=str(said.get(key, "nothing")),
                 expected=f"{ours.get(key, 'nothing')}, as the job's structure says",
             )
-
-
-def _data(job: Job, base: Path) -> TokenData:
-    data = open_data(
-        job.data, base=base, length=job.batch.length, vocabulary=job.structure.vocabulary
-    )
-    # Before the first step, not at the step at which a source runs out.
-    data.order.check(job.last_step * job.batch.sequences)
-    return data
 
 
 def _steps(
