@@ -19,7 +19,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,11 +243,12 @@ def _source_mistakes(sources: tuple[OrderSource, ...]) -> Iterator[Mistake]:
         yield Mistake(
             file="data", place="sources", read=str(len(sources)), expected=f"1 to {BLOCK}"
         )
-    names = list(accumulate(((source.name,) for source in sources), initial=()))
-    for source, before in zip(sources, names, strict=False):
+    names: set[str] = set()
+    for source in sources:
         place = f"source {source.name!r}"
-        if source.name in before:
+        if source.name in names:
             yield Mistake(file="data", place=place, read="the name twice", expected="a name each")
+        names.add(source.name)
         if not 1 <= source.windows <= _MOST_WINDOWS:
             yield Mistake(
                 file="data",
