@@ -89,7 +89,7 @@ def chosen(
         values[one.name] = value = parameters[one.name]
         if not one.fits(value):
             mistakes.append(
-                Mistake(file=file, place=one.name, read=shown(value), expected=one.expected)
+                Mistake(file=file, place=one.name, read=shown(repr(value)), expected=one.expected)
             )
     return values, mistakes
 

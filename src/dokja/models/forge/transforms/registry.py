@@ -22,7 +22,7 @@ TRANSFORMS: Mapping[str, TransformSpec] = MappingProxyType({spec.name: spec for 
 """Every transform by the name that recipes write after `do`."""
 
 
-def check_step(name: str, parameters: _Values) -> dict[str, Any]:
+def check_step(name: object, parameters: _Values) -> dict[str, Any]:
     """Return a step's parameters with defaults filled in.
 
     Args:
@@ -37,21 +37,21 @@ def check_step(name: str, parameters: _Values) -> dict[str, Any]:
         {'map': {'kind': 'overlap', 'drop': 1}}
         >>> check_step("dos", {})
         Traceback (most recent call last):
-        dokja.errors.TransformError: step, do: read dos; expected one of drop-layers, dus, grow, \
+        dokja.errors.TransformError: step, do: read 'dos'; expected one of drop-layers, dus, grow, \
 merge, merge-adapter, noise, prune-heads, prune-neurons, quantise, replace-embeddings, \
 transplant, upcycle, vocabulary, zero-blocks.
         Nothing was changed.
     """
-    spec = TRANSFORMS.get(name)
+    spec = TRANSFORMS.get(name) if isinstance(name, str) else None
     if spec is None:
         known = ", ".join(sorted(TRANSFORMS))
         raise TransformError(
-            [Mistake(file="step", place="do", read=shown(name), expected=f"one of {known}")]
+            [Mistake(file="step", place="do", read=shown(repr(name)), expected=f"one of {known}")]
         )
-    values, mistakes = chosen(parameters, spec.parameters, file=name)
+    values, mistakes = chosen(parameters, spec.parameters, file=spec.name)
     if not mistakes:
         mistakes = [
-            Mistake(file=name, place=place, read=read, expected=expected)
+            Mistake(file=spec.name, place=place, read=read, expected=expected)
             for place, read, expected in spec.check(values)
         ]
     if mistakes:
@@ -88,5 +88,9 @@ def apply(step: _Values, sources: Sequence[Model]) -> Transformed:
         )
     done = spec.run(values, sources)
     # The record speaks in the recipe's words; who the other parents are stands in `parents`.
-    said = {key: value for key, value in values.items() if key != "with" and value is not None}
+    said = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if key != "with" and value is not None
+    }
     return replace(done, record=replace(done.record, parameters=said))
