@@ -139,7 +139,8 @@ class Build(Sourced):
     """Version of the claim table."""
     claim: ClaimName | None = None
     """What the table derives for the whole model; missing when it derives nothing."""
-    components: Annotated[tuple[BuildComponent, ...], Field(min_length=1)]
+    components: tuple[BuildComponent, ...]
+    """At least one, each once."""
     findings: tuple[BuildCheck, ...] = ()
     """Every check, also those that could not be made."""
     level: Literal["none", "V0", "V1", "V2", "V3"]
@@ -154,6 +155,9 @@ class Build(Sourced):
     @field_validator("components")
     @classmethod
     def _each_once(cls, components: tuple[BuildComponent, ...]) -> tuple[BuildComponent, ...]:
+        if not components:  # told here: a length is counted over what is well formed only
+            message = "at least one component"
+            raise ValueError(message)
         counts = Counter(one.component for one in components)
         twice = [name for name, count in counts.items() if count > 1]
         if twice:
