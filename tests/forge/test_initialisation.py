@@ -307,6 +307,22 @@ def test_tensors_without_a_rule_are_all_named_before_any_is_drawn():
     ]
 
 
+def test_shapes_are_listed_once_however_many_tensors_are_drawn():
+    listed = []
+
+    class Counted(Plain):
+        def shapes(self):
+            listed.append(self)
+            return super().shapes()
+
+    structure = Counted(tensors=tuple((f"{n}.weight", (2, 2)) for n in range(50)))
+
+    for name, _ in structure.tensors:
+        initial_tensor(structure, name, SEED)
+
+    assert len(listed) == 1
+
+
 def test_tensor_that_a_structure_lacks_is_an_error():
     with pytest.raises(KeyError):
         initial_tensor(SMALL, "model.lm_head", SEED)

@@ -116,7 +116,7 @@ def test_corpus_is_laid_out_as_documented(tmp_path):
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=8), st.integers(1, 9), st.booleans())
 def test_what_was_packed_is_read_again(tmp_path_factory, texts, shard_tokens, marked):
     ids = [[*text.encode(), *([0] if marked else [])] for text in texts]
@@ -225,6 +225,27 @@ def test_changed_files_are_found_by_their_digests(corpus):
     told = [mistake.file.rpartition("/")[2] for mistake in caught.value.mistakes]
     assert told == ["tokens-00001.u16", "docs.u64"]
     assert caught.value.mistakes[0].expected.endswith("as the manifest says")
+
+
+def test_every_file_that_vanished_is_named_while_verifying(corpus):
+    (corpus.path / "tokens-00000.u16").unlink()
+    (corpus.path / "tokens-00002.u16").unlink()
+
+    assert mistakes_of(corpus.verify) == [("", "nothing: No such file or directory")] * 2
+
+
+def test_verifying_tells_how_far_it_is(corpus):
+    told = []
+
+    corpus.verify(progress=told.append)
+
+    assert told == [14, 14, 12, 40]
+
+
+def test_manifest_of_absurd_size_is_not_read(corpus):
+    os.truncate(corpus.path / "manifest.json", (64 << 20) + 1)
+
+    assert mistakes_of(open_corpus, corpus.path) == [("", "67108865 bytes")]
 
 
 def rewrite(folder, name, raw):

@@ -19,8 +19,9 @@ sqrt(2 * layers) where a matrix writes into the residual stream. Gains are 1, bi
 import functools
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -62,8 +63,8 @@ _CHUNK = 1 << 20
 _STEP = 1 << 16  # values whose indices stay in a core's cache
 
 
-class Shaped(Protocol):
-    """What initialisation has to know of a structure."""
+class Shaped(Hashable, Protocol):
+    """What initialisation has to know of a structure, which never changes and can be hashed."""
 
     @property
     def layers(self) -> int:
@@ -181,7 +182,7 @@ def initial_chunks(
         KeyError: The structure has no such tensor.
         RecipeError: No rule says how such a tensor begins.
     """
-    return _chunks(name, structure.shapes()[name], seed, layers=structure.layers, chunk=chunk)
+    return _chunks(name, _shapes(structure)[name], seed, layers=structure.layers, chunk=chunk)
 
 
 def initial_digests(
@@ -198,7 +199,7 @@ def initial_digests(
         KeyError: The structure has no tensor of a name.
         RecipeError: Some tensors have no rule; all of them are named.
     """
-    shapes = structure.shapes()
+    shapes = _shapes(structure)
     wanted = {name: shapes[name] for name in sorted(set(shapes if names is None else names))}
     _refuse_unruled(wanted, layers=structure.layers)
     return tuple(
@@ -222,7 +223,7 @@ def initial_tensor(structure: Shaped, name: str, seed: bytes) -> NDArray[np.floa
         KeyError: The structure has no such tensor.
         RecipeError: No rule says how such a tensor begins.
     """
-    return _tensor(name, structure.shapes()[name], seed, layers=structure.layers)
+    return _tensor(name, _shapes(structure)[name], seed, layers=structure.layers)
 
 
 def initialise(structure: Shaped, seed: bytes) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -231,12 +232,18 @@ def initialise(structure: Shaped, seed: bytes) -> Iterator[tuple[str, NDArray[np
     Raises:
         RecipeError: Some tensors have no rule; all of them are named, before any is drawn.
     """
-    shapes = structure.shapes()
+    shapes = _shapes(structure)
     _refuse_unruled(shapes, layers=structure.layers)
     return (
         (name, _tensor(name, shapes[name], seed, layers=structure.layers))
         for name in sorted(shapes)
     )
+
+
+# Whoever draws tens of thousands of tensors one by one must not list them all each time.
+@functools.lru_cache(maxsize=4)
+def _shapes(structure: Shaped) -> Mapping[str, tuple[int, ...]]:
+    return MappingProxyType(dict(structure.shapes()))
 
 
 def _refuse_unruled(shapes: Mapping[str, tuple[int, ...]], *, layers: int) -> None:
