@@ -1,8 +1,11 @@
 """Each check of the linter meets a tokenizer that is sound, and the same one broken for it."""
 
+import contextlib
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dokja.errors import RecipeError
 from dokja.models.forge.tokenizing import (
@@ -11,15 +14,35 @@ from dokja.models.forge.tokenizing import (
     Tokenizer,
     byte_tokenizer,
     lint,
+    read_tokenizer,
     tokenizer_config,
     tokenizer_json,
     write_tokenizer,
 )
-from dokja.models.forge.tokenizing.lint_cuts import known_cut
+from dokja.models.forge.tokenizing.lint_cuts import known_cut, probe_cut
 from dokja.models.forge.tokenizing.opened import open_file
 
 # Nothing here needs an encoder: whether texts come back is tried where there is one.
 GPT2 = r"'(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+CHECKS = {
+    "split-is-regex",
+    "split-matches",
+    "digits-split",
+    "digits-without-space",
+    "ggml-pre",
+    "tokens-unique",
+    "ids-whole",
+    "vocabulary-padded",
+    "unk-absent",
+    "bytes-complete",
+    "tokens-reachable",
+    "specials-unreachable",
+    "normaliser-keeps",
+    "no-truncation",
+    "no-padding",
+    "no-prefix-space",
+    "round-trip",
+}
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 
 
@@ -161,7 +184,10 @@ def test_cuts_are_known_by_what_they_do_and_not_by_how_they_are_written(made):
         None: [(CUT, {"Regex": SPLITS["korean"].pattern})],
     }
 
-    found = {name: known_cut(open_file(made(changes))) for name, changes in cuts.items()}
+    found = {
+        name: known_cut(probe_cut(open_file(made(changes)), limit_seconds=20))
+        for name, changes in cuts.items()
+    }
 
     assert found == {name: name for name in cuts}
 
@@ -213,6 +239,41 @@ def test_a_sentencepiece_file_is_looked_through_as_such(tmp_path):
         for check in ("ggml-pre", "split-matches", "bytes-complete", "tokens-reachable")
         if found[check].outcome is LintOutcome.HOLDS
     ] == ["ggml-pre", "split-matches", "bytes-complete", "tokens-reachable"]
+
+
+def test_a_pattern_that_never_ends_is_ended_and_undecided(made):
+    path = made([(CUT, {"Regex": "(a+)+b|."})])
+
+    cuts = probe_cut(open_file(path), limit_seconds=2)
+
+    assert cuts == "a pattern that takes longer than 2 seconds"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 400) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+PLACES = (
+    *((key,) for key in ("added_tokens", "normalizer", "pre_tokenizer", "decoder", "model")),
+    *(("model", key) for key in ("vocab", "merges", "unk_token", "type", "byte_fallback")),
+    *(("added_tokens", 0, key) for key in ("id", "content", "special")),
+    *(("pre_tokenizer", "pretokenizers", 0, key) for key in ("type", "behavior")),
+    *(("normalizer",), ("model", "merges", 1), ("model", "vocab", "!"), ("added_tokens", 0)),
+    *(("pre_tokenizer", "pretokenizers"), ("pre_tokenizer", "pretokenizers", 1)),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.sampled_from(PLACES), json_values)
+def test_whatever_stands_in_a_file_the_linter_answers(made, keys, value):
+    path = made([(keys, value)])
+
+    findings = lint(path, rows=384)
+
+    assert {found.check for found in findings} == CHECKS
+    with contextlib.suppress(RecipeError):
+        read_tokenizer(path)  # nor does the plain reader end in anything but a sentence
 
 
 def test_findings_are_sentences_and_json(made):

@@ -222,6 +222,11 @@ def test_all_that_is_wrong_with_the_wish_is_told_at_once():
     assert [wrong.place for wrong in caught.value.mistakes] == ["size", "split", "special 2"]
 
 
+def test_a_pattern_that_only_python_reads_is_refused():
+    with pytest.raises(RecipeError, match="Invalid regex pattern"):
+        train_tokenizer(TEXTS, size=300, split=SplitPattern(name="n", pattern="(?a:.)|."))
+
+
 def test_a_pattern_that_engines_read_differently_is_refused():
     with pytest.raises(RecipeError, match="different things to different engines"):
         train_tokenizer(TEXTS, size=300, split=SplitPattern(name="w", pattern=r"\w+|\W"))
@@ -281,9 +286,8 @@ def test_a_lossy_sentencepiece_file_is_measured_and_looked_through(tmp_path):
     library.normalizer = tokenizers.normalizers.NFKC()
     library.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
     library.decoder = tokenizers.decoders.Metaspace()
-    trainer = tokenizers.trainers.UnigramTrainer(
-        vocab_size=400, special_tokens=["<unk>"], show_progress=False, **{"unk_token": "<unk>"}
-    )
+    terms = {"vocab_size": 400, "unk_token": "<unk>", "special_tokens": ["<unk>"]}
+    trainer = tokenizers.trainers.UnigramTrainer(show_progress=False, **terms)
     library.train_from_iterator(probe().korean, trainer)
     library.save(str(tmp_path / "tokenizer.json"))
 

@@ -76,7 +76,7 @@ def file_encoder(path: Path) -> Encode:
 def file_coder(path: Path) -> tuple[Encode, Callable[[list[int]], str]]:
     """Return the encoder of a `tokenizer.json`, as `file_encoder` does, and its decoder."""
     tokenizers = need("tokenizers", extra="tokenizer")
-    with _Refusal(str(path)):
+    with _Refusal(str(path), expected="a tokenizer.json"):
         loaded = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
     loaded.encode_special_tokens = True
     # A file may ask for truncation, which would hide what it does to a text.
@@ -84,11 +84,13 @@ def file_coder(path: Path) -> tuple[Encode, Callable[[list[int]], str]]:
     loaded.no_padding()
 
     def encode(text: str) -> list[int]:
-        ids: list[int] = loaded.encode(text, add_special_tokens=False).ids
+        with _Refusal(str(path), expected="an encoder that takes every text"):
+            ids: list[int] = loaded.encode(text, add_special_tokens=False).ids
         return ids
 
     def decode(ids: list[int]) -> str:
-        text: str = loaded.decode(ids, skip_special_tokens=False)
+        with _Refusal(str(path), expected="a decoder that takes every id"):
+            text: str = loaded.decode(ids, skip_special_tokens=False)
         return text
 
     return encode, decode
@@ -97,8 +99,9 @@ def file_coder(path: Path) -> tuple[Encode, Callable[[list[int]], str]]:
 class _Refusal:
     """Turns a refusal of the tokenizers package, which raises `Exception` itself, into our own."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, expected: str) -> None:
         self.file = file
+        self.expected = expected
 
     def __enter__(self) -> None:
         pass
@@ -111,7 +114,7 @@ class _Refusal:
                 file=self.file,
                 place="",
                 read=f"something that the tokenizers package refuses: {shown(str(error))}",
-                expected="a tokenizer.json",
+                expected=self.expected,
             )
             raise RecipeError([wrong]) from error
 

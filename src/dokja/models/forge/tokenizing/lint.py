@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dokja.errors import ExtraMissingError, RecipeError
 from dokja.models.forge.tokenizing.folders import read_tokenizer
-from dokja.models.forge.tokenizing.lint_cuts import CUT_CHECKS
+from dokja.models.forge.tokenizing.lint_cuts import CUT_CHECKS, probe_cut
 from dokja.models.forge.tokenizing.lint_findings import Facts, LintFinding, LintOutcome
 from dokja.models.forge.tokenizing.lint_texts import TEXT_CHECKS
 from dokja.models.forge.tokenizing.lint_vocabulary import VOCABULARY_CHECKS
@@ -26,12 +26,15 @@ LINT_CHECKS: tuple[Callable[[Facts], Iterator[LintFinding]], ...] = (
 """All checks, in the order in which they are told."""
 
 
-def lint(path: Path, *, rows: int | None = None) -> tuple[LintFinding, ...]:
+def lint(
+    path: Path, *, rows: int | None = None, limit_seconds: float = 20.0
+) -> tuple[LintFinding, ...]:
     """Look through a tokenizer.
 
     Args:
         path: Its folder, or the `tokenizer.json` in it.
         rows: Rows of the model's embedding, where there is a model.
+        limit_seconds: How long a split pattern that is not ours may take on the probe.
 
     Returns:
         At least one finding of each check.
@@ -41,7 +44,12 @@ def lint(path: Path, *, rows: int | None = None) -> tuple[LintFinding, ...]:
             that stands twice in the vocabulary is such.
     """
     file = open_file(path)
-    facts = Facts(file=file, rows=rows, subject=_encoding(path))
+    facts = Facts(
+        file=file,
+        rows=rows,
+        subject=_encoding(path),
+        cuts=probe_cut(file, limit_seconds=limit_seconds),
+    )
     return tuple(finding for check in LINT_CHECKS for finding in check(facts))
 
 

@@ -7,9 +7,11 @@ ids than the model was trained on (#8649, #9927, #13421).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from dokja.models.forge.tokenizing.cutting import cut_apart, cut_here
 from dokja.models.forge.tokenizing.lint_findings import (
     Facts,
     LintFinding,
@@ -18,10 +20,10 @@ from dokja.models.forge.tokenizing.lint_findings import (
     undecided,
 )
 from dokja.models.forge.tokenizing.opened import TokenizerFile, steps
-from dokja.models.forge.tokenizing.patterns import SPLITS, pieces
+from dokja.models.forge.tokenizing.patterns import SPLITS
 from dokja.models.forge.tokenizing.probes import probe
 
-__all__ = ["CUT_CHECKS", "cut", "known_cut"]
+__all__ = ["CUT_CHECKS", "known_cut", "probe_cut"]
 
 _PLACE = "pre_tokenizer"
 _LOOKS_LIKE_REGEX = re.compile(r"\\[pPsSdDwWrn]|\(\?|\[\^|\)[*+?|]|\][*+?|]")
@@ -30,8 +32,10 @@ _SPACED_DIGIT = re.compile(r"\s[0-9]")
 
 # What the ByteLevel pre-tokenizer cuts by when its use_regex is on: the cut of GPT-2.
 _GPT2 = r"'(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_DIGIT = r"\p{N}"
 
-_Cut = Callable[[str], list[str]]
+# Patterns that are known to end soon; any other is a stranger's and runs in a process of its own.
+_TRUSTED = frozenset({_GPT2, _DIGIT, r"\p{N}+", *(split.pattern for split in SPLITS.values())})
 
 
 def split_is_regex(facts: Facts) -> Iterator[LintFinding]:
@@ -61,13 +65,12 @@ def split_matches(facts: Facts) -> Iterator[LintFinding]:
     if not facts.file.model.get("merges"):
         yield holds("split-matches", _PLACE, "no merges, so nothing that a cut could stop")
         return
-    found = cut(facts.file)
-    if found is None:
-        yield _not_understood("split-matches")
+    if isinstance(facts.cuts, str):
+        yield _not_understood("split-matches", facts.cuts)
         return
-    texts = (*probe().korean, *probe().english)
-    whole = sum(1 for text in texts if len(found(text)) < 2)  # noqa: PLR2004  # one piece is no cut
-    if whole == len(texts):
+    texts = len((*probe().korean, *probe().english))
+    whole = sum(1 for found in facts.cuts[:texts] if len(found) < 2)  # noqa: PLR2004  # one piece is no cut
+    if whole == texts:
         yield fails(
             "split-matches",
             _PLACE,
@@ -77,7 +80,7 @@ def split_matches(facts: Facts) -> Iterator[LintFinding]:
             "make tokens of whole phrases and encoding slow.",
         )
     else:
-        yield holds("split-matches", _PLACE, f"{len(texts) - whole} of {len(texts)} sentences cut")
+        yield holds("split-matches", _PLACE, f"{texts - whole} of {texts} sentences cut")
 
 
 def digits_split(facts: Facts) -> Iterator[LintFinding]:
@@ -124,10 +127,11 @@ def ggml_pre(facts: Facts) -> Iterator[LintFinding]:
     if not file.byte_level:
         yield holds(check, _PLACE, "a vocabulary that is not byte-level and needs no such name")
         return
-    if cut(file) is None:
-        yield _not_understood(check)
+    if isinstance(facts.cuts, str):
+        yield _not_understood(check, facts.cuts)
         return
-    name = known_cut(file)
+    # Whatever is cut, bytes without merges stay bytes.
+    name = known_cut(facts.cuts) if file.model.get("merges") else "gpt-2"
     if name is not None:
         yield holds(check, _PLACE, f"texts cut as under tokenizer.ggml.pre = {name!r}")
         return
@@ -143,73 +147,71 @@ def ggml_pre(facts: Facts) -> Iterator[LintFinding]:
     )
 
 
-def known_cut(file: TokenizerFile) -> str | None:
-    """Return the `tokenizer.ggml.pre` under which llama.cpp cuts the probe as this file does."""
-    found = cut(file)
-    if found is None:
-        return None
-    if not file.model.get("merges"):
-        return "gpt-2"  # whatever is cut, bytes stay bytes
-    ours = [found(text) for text in probe().texts]
-    for name, other in _known().items():
-        if [other(text) for text in probe().texts] == ours:
-            return name
-    return None
+def known_cut(cuts: Sequence[Sequence[str]]) -> str | None:
+    """Return the `tokenizer.ggml.pre` under which llama.cpp cuts the probe so, if there is one.
+
+    Args:
+        cuts: The pieces of each text of the probe.
+    """
+    ours = [list(found) for found in cuts]
+    return next((name for name, theirs in _known().items() if theirs == ours), None)
 
 
-def _known() -> Mapping[str, _Cut]:
-    known = {split.ggml: [_by_pattern(split.pattern)] for split in SPLITS.values() if split.ggml}
-    known["gpt-2"] = [_by_pattern(_GPT2)]
-    known["starcoder"] = [_by_pattern(r"\p{N}"), _by_pattern(_GPT2)]
-    return {name: _chained(cuts) for name, cuts in known.items()}
+@lru_cache(maxsize=1)
+def _known() -> Mapping[str, list[list[str]]]:
+    cuts = {split.ggml: [split.pattern] for split in SPLITS.values() if split.ggml}
+    cuts |= {"gpt-2": [_GPT2], "starcoder": [_DIGIT, _GPT2]}
+    return {name: _cut_by(patterns, limit_seconds=0) for name, patterns in cuts.items()}
 
 
-def cut(file: TokenizerFile) -> _Cut | None:
-    """Return how a file cuts a text, or `None` if one of its steps is not understood here."""
-    cuts: list[_Cut] = []
+def probe_cut(file: TokenizerFile, *, limit_seconds: float) -> tuple[tuple[str, ...], ...] | str:
+    """Return how a file cuts each text of the probe, or why that cannot be told.
+
+    Args:
+        file: The tokenizer's files.
+        limit_seconds: How long each of its patterns may take.
+    """
+    patterns: list[str] = []
     for step in steps(file.said.get("pre_tokenizer")):
         found = _step(step)
         if found is None:
-            return None
-        cuts += found
-    return _chained(cuts)
+            return f"the step {str(step.get('type'))[:20]!r}, which is not understood here"
+        patterns += found
+    try:
+        cuts = _cut_by(patterns, limit_seconds=limit_seconds)
+    except ValueError as error:
+        return str(error)
+    return tuple(tuple(pieces) for pieces in cuts)
 
 
-def _step(step: Mapping[str, Any]) -> list[_Cut] | None:
+def _step(step: Mapping[str, Any]) -> list[str] | None:
+    """Return the patterns that a step cuts by; `None` if it does something else."""
     match step:
         case {"type": "ByteLevel", "add_prefix_space": False}:
-            return [_by_pattern(_GPT2)] if step.get("use_regex", True) else []
+            return [_GPT2] if step.get("use_regex", True) else []
         case {"type": "Digits"}:
-            return [_by_pattern(r"\p{N}" if step.get("individual_digits") else r"\p{N}+")]
+            return [_DIGIT if step.get("individual_digits") else r"\p{N}+"]
         case {"type": "Split", "behavior": "Isolated", "pattern": {"String": str(literal)}}:
-            return [_by_pattern(re.escape(literal))] if literal else None
+            return [re.escape(literal)] if literal else None
         case {"type": "Split", "behavior": behavior, "pattern": {"Regex": str(pattern)}}:
             # Inverted and "removed" keeps what matches, one by one, as isolated does.
             kept = behavior == "Isolated" or (behavior == "Removed" and step.get("invert"))
-            return _readable(pattern) if kept else None
+            return [pattern] if kept else None
     return None
 
 
-def _readable(pattern: str) -> list[_Cut] | None:
-    try:
-        list(pieces(pattern, ""))
-    except ValueError:
-        return None
-    return [_by_pattern(pattern)]
-
-
-def _by_pattern(pattern: str) -> _Cut:
-    return lambda text: list(pieces(pattern, text))
-
-
-def _chained(cuts: Sequence[_Cut]) -> _Cut:
-    def chained(text: str) -> list[str]:
-        found = [text]
-        for one in cuts:
-            found = [piece for longer in found for piece in one(longer)]
-        return found
-
-    return chained
+def _cut_by(patterns: Sequence[str], *, limit_seconds: float) -> list[list[str]]:
+    """Cut the probe by one pattern after another."""
+    found = [[text] for text in probe().texts]
+    for pattern in patterns:
+        longer = [piece for pieces in found for piece in pieces]
+        shorter = iter(
+            cut_here(pattern, longer)
+            if pattern in _TRUSTED
+            else cut_apart(pattern, longer, limit_seconds=limit_seconds)
+        )
+        found = [[part for _ in pieces for part in next(shorter)] for pieces in found]
+    return found
 
 
 def _patterns(file: TokenizerFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -220,11 +222,11 @@ def _patterns(file: TokenizerFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield f"{part}, {step.get('type')}", written
 
 
-def _not_understood(check: str) -> LintFinding:
+def _not_understood(check: str, why: str) -> LintFinding:
     return undecided(
         check,
         _PLACE,
-        read="a step that is not understood here",
+        read=why,
         expected="Split, Digits and ByteLevel without a prefix space",
         remedy="Compare ids of the probe by hand before you export it.",
     )

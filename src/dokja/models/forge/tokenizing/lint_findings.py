@@ -65,11 +65,13 @@ class Facts:
         file: The tokenizer's files.
         rows: Rows of the model's embedding; `None` where there is no model.
         subject: The tokenizer ready to encode, or why it cannot.
+        cuts: The pieces of each text of the probe, or why they cannot be told.
     """
 
     file: TokenizerFile
     rows: int | None
     subject: Subject | str
+    cuts: tuple[tuple[str, ...], ...] | str
 
 
 def holds(check: str, place: str, read: str) -> LintFinding:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
+from dokja.errors import RecipeError
 from dokja.models.forge.tokenizing.lint_findings import (
     Facts,
     LintFinding,
@@ -28,7 +29,7 @@ def normaliser_keeps(facts: Facts) -> Iterator[LintFinding]:
     check = "normaliser-keeps"
     found = False
     for step in steps(facts.file.said.get("normalizer")):
-        kind = step.get("type")
+        kind = str(step.get("type"))[:20]
         if kind in _UNDONE:
             continue
         found = True
@@ -132,7 +133,17 @@ def round_trip(facts: Facts) -> Iterator[LintFinding]:
             remedy="pip install 'dokja[tokenizer]', then look again.",
         )
         return
-    losses = round_trip_losses(facts.subject, texts)
+    try:
+        losses = round_trip_losses(facts.subject, texts)
+    except RecipeError as error:
+        yield fails(
+            "round-trip",
+            "probe",
+            read=error.mistakes[0].read,
+            expected="an encoder that takes every text",
+            remedy="Look at the findings on unknown token and bytes.",
+        )
+        return
     if not losses:
         yield holds("round-trip", "probe", f"all {len(texts)} texts as they were")
         return

@@ -16,7 +16,7 @@ _VOCABULARY = "model.vocab"
 def tokens_unique(facts: Facts) -> Iterator[LintFinding]:
     """Find two tokens of one id, one token of two ids, and two tokens that write the same."""
     check, file = "tokens-unique", facts.file
-    pairs = {*file.tokens, *((token["content"], token.get("id")) for token in file.added)}
+    pairs = _all(file)
     ids = Counter(row for _, row in pairs)
     texts = Counter(text for text, _ in pairs)
     written = Counter(file.text_of(text) for text, _ in file.tokens if not _is_fallback(text))
@@ -43,7 +43,17 @@ def ids_whole(facts: Facts) -> Iterator[LintFinding]:
     """Find ids that no token has."""
     ids = {row for _, row in _all(facts.file)}
     missing = max(ids, default=-1) + 1 - len(ids)
-    if not ids or missing:
+    held = facts.file.model.get("vocab")
+    strange = (len(held) if isinstance(held, dict | list) else 0) - len(facts.file.tokens)
+    if strange:
+        yield fails(
+            "ids-whole",
+            _VOCABULARY,
+            read=f"{strange} tokens whose id is no whole number, or that are no text",
+            expected="a whole number from 0 for each token",
+            remedy="Write the vocabulary again from its training.",
+        )
+    elif not ids or missing:
         yield fails(
             "ids-whole",
             _VOCABULARY,
@@ -56,8 +66,8 @@ def ids_whole(facts: Facts) -> Iterator[LintFinding]:
 
 
 def _all(file: TokenizerFile) -> set[tuple[str, int]]:
-    added = {(t["content"], t["id"]) for t in file.added if type(t.get("id")) is int}
-    return {*file.tokens, *added}
+    added = ((token["content"], token.get("id")) for token in file.added)
+    return {*file.tokens, *((text, row) for text, row in added if type(row) is int)}
 
 
 def vocabulary_padded(facts: Facts) -> Iterator[LintFinding]:
@@ -124,7 +134,7 @@ def bytes_complete(facts: Facts) -> Iterator[LintFinding]:
 def tokens_reachable(facts: Facts) -> Iterator[LintFinding]:
     """Find merges that name no token, and tokens that no merge makes."""
     model = facts.file.model
-    if model.get("type") not in (None, "BPE") or "merges" not in model:
+    if model.get("type") not in (None, "BPE") or not isinstance(model.get("merges"), list):
         yield holds("tokens-reachable", "model.merges", "a vocabulary without merges")
         return
     held = {text for text, _ in facts.file.tokens}

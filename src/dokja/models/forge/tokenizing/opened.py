@@ -111,7 +111,7 @@ class TokenizerFile:
         """Every token of the vocabulary as it is written, with its id; added tokens left out."""
         held = self.model.get("vocab")
         if isinstance(held, dict):
-            return tuple((text, row) for text, row in held.items() if type(row) is int)
+            return tuple((text, row) for text, row in held.items() if _is_row(row))
         if isinstance(held, list):
             return tuple((piece[0], row) for row, piece in enumerate(held) if _is_piece(piece))
         return ()
@@ -145,6 +145,10 @@ class TokenizerFile:
 
 def _is_piece(piece: object) -> bool:
     return isinstance(piece, list) and bool(piece) and isinstance(piece[0], str)
+
+
+def _is_row(row: object) -> bool:
+    return type(row) is int and row >= 0
 
 
 def steps(part: object) -> Iterator[Mapping[str, Any]]:

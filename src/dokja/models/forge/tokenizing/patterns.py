@@ -23,7 +23,10 @@ HANGUL = "가-힣ᄀ-ᇿ㄰-㆏ꥠ-꥿ힰ-퟿"
 
 # White_Space of Unicode (PropList.txt). Python's own \s also takes U+001C to U+001F, which the
 # other engines do not.
-_WHITE_SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE_SPACE = frozenset(
+    {*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)}
+    | {0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
+)
 
 _CONTRACTION = "'(?:[sdmtSDMT]|[lL][lL]|[vV][eE]|[rR][eE])"
 _WORD = r"[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -164,49 +167,52 @@ def _escape(match: re.Match[str], *, inside: bool) -> str:
     if plain is not None and plain not in "sSwWdDbBhH":
         return match.group()
     if plain in ("s", "S"):
-        ranges, complement = _WHITE_SPACE, plain == "S"
+        name, complement = _SPACE_CLASS, plain == "S"
     elif kind is not None:
-        ranges, complement = _category(long or short), (kind == "P") != bool(negated)
+        name, complement = long or short, (kind == "P") != bool(negated)
     else:
         message = f"{match.group()} means different things to different engines and is not read"
         raise ValueError(message)
-    if not inside:
-        return f"[{'^' if complement else ''}{ranges}]"
-    return _outside(ranges) if complement else ranges
+    ranges = _ranges(name, complement)
+    return ranges if inside else f"[{ranges}]"
+
+
+_SPACE_CLASS = "White_Space"
 
 
 @lru_cache(maxsize=64)
-def _category(name: str) -> str:
-    """Return a general category of Unicode, such as `L` or `Lu`, as ranges."""
-    if name not in _categories():
+def _ranges(name: str, complement: bool, /) -> str:  # noqa: FBT001  # a key of the cache
+    """Return the code points of a general category, such as `L` or `Lu`, or all others."""
+    ranges: list[list[int]] = []
+    known = False
+    for first, last, category, space in _runs():
+        within = space if name == _SPACE_CLASS else category.startswith(name)
+        known = known or within
+        if within == complement:
+            continue
+        if ranges and ranges[-1][1] == first - 1:
+            ranges[-1][1] = last
+        else:
+            ranges.append([first, last])
+    if not known:
         message = f"\\p{{{name}}} is no general category of Unicode"
         raise ValueError(message)
-    found = (code for code in range(sys.maxunicode + 1) if _is(code, name))
-    return _as_ranges(found)
-
-
-def _is(code: int, name: str) -> bool:
-    return unicodedata.category(chr(code)).startswith(name)
-
-
-@lru_cache(maxsize=1)
-def _categories() -> frozenset[str]:
-    two = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn"
-    return frozenset(two.split()) | frozenset("LMNPSZC")
-
-
-def _as_ranges(codes: Iterator[int]) -> str:
-    ranges: list[list[int]] = []
-    for code in codes:
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
 
 
-@lru_cache(maxsize=8)
-def _outside(ranges: str) -> str:
-    """Return the complement of a class, as ranges."""
-    within = re.compile(f"[{ranges}]")
-    return _as_ranges(code for code in range(sys.maxunicode + 1) if within.match(chr(code)) is None)
+@lru_cache(maxsize=1)
+def _runs() -> tuple[tuple[int, int, str, bool], ...]:
+    """Return all of Unicode as runs of one category: first, last, category, white space or not."""
+    runs: list[tuple[int, int, str, bool]] = []
+    first, held = 0, _kind(0)
+    for code in range(1, sys.maxunicode + 1):
+        kind = _kind(code)
+        if kind != held:
+            runs.append((first, code - 1, *held))
+            first, held = code, kind
+    runs.append((first, sys.maxunicode, *held))
+    return tuple(runs)
+
+
+def _kind(code: int) -> tuple[str, bool]:
+    return unicodedata.category(chr(code)), code in _WHITE_SPACE

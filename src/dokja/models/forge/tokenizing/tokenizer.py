@@ -69,7 +69,7 @@ class Tokenizer:
     pattern: str | None
     specials: tuple[str, ...] = ()
     _cache: dict[bytes, tuple[int, ...]] = field(
-        default_factory=dict, repr=False, compare=False, hash=False
+        default_factory=dict, init=False, repr=False, compare=False, hash=False
     )
 
     def __post_init__(self) -> None:

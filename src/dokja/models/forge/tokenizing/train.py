@@ -9,6 +9,7 @@ Retraining is therefore an exact check (V2.6): `tokenizer.same_merges`.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dokja.errors import CorpusError, Mistake, RecipeError
 from dokja.models.forge.extras import need
@@ -17,6 +18,7 @@ from dokja.models.forge.tokenizing.byte_level import merge_pieces
 from dokja.models.forge.tokenizing.folders import write_tokenizer
 from dokja.models.forge.tokenizing.patterns import SPLITS, SplitPattern, compiled
 from dokja.models.forge.tokenizing.tokenizer import BYTES, Tokenizer
+from dokja.values import shown
 
 __all__ = ["Trained", "build_tokenizer", "merges_of", "train_tokenizer"]
 
@@ -63,7 +65,7 @@ def train_tokenizer(
         CorpusError: A text is not UTF-8, or there is no text.
     """
     cut = _checked(size=size, split=split, specials=specials)
-    trainer = need("rustbpe", extra="tokenizer").Tokenizer()
+    trainer = _trainer(cut)
     reading = _Reading(name=name)
     trainer.train_from_iterator(
         reading.texts(texts), vocab_size=size - len(specials), pattern=cut.pattern
@@ -148,6 +150,17 @@ def merges_of(ranks: dict[bytes, int]) -> tuple[tuple[int, int], ...]:
             raise RecipeError([_ranks(read, "a token of two that were learned before it")])
         merges[parts[0], parts[1]] = rank
     return tuple(merges)
+
+
+def _trainer(cut: SplitPattern) -> Any:
+    """Return a trainer that has read the pattern, since Python's `re` reads more than it does."""
+    trainer = need("rustbpe", extra="tokenizer").Tokenizer()
+    try:
+        trainer.train_from_iterator(iter(()), vocab_size=BYTES, pattern=cut.pattern)
+    except ValueError as error:
+        expected = "a pattern that every engine reads"
+        raise RecipeError([_recipe("split", shown(str(error)), expected)]) from error
+    return trainer
 
 
 class _Reading:
