@@ -6,6 +6,7 @@ old ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from dokja.errors import Mistake, TransformError
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms.axes import Axis, place, resized, split_layer
-from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
+from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse, sound
 from dokja.models.forge.transforms.tensors import Derived, Plan, copied
 from dokja.values import Json
 
@@ -91,7 +92,7 @@ def insert_zero_blocks(model: Model, *, after: Sequence[int]) -> Transformed:
         TransformError: A layer is not there, or old layers would change between sliding and full
             attention, whose places are fixed in the family.
     """
-    structure = model.structure
+    structure = sound(model)
     refuse(_layer_mistakes(structure, after, file="zero-blocks", place="after"))
     layers: list[int] = []
     zero: set[int] = set()
@@ -100,19 +101,7 @@ def insert_zero_blocks(model: Model, *, after: Sequence[int]) -> Transformed:
         for _ in range(list(after).count(layer)):
             zero.add(len(layers))
             layers.append(layer)
-    deeper = resized(structure, layers=len(layers))
-    kinds, old = _attention_kinds(deeper), _attention_kinds(structure)
-    refuse(
-        Mistake(
-            file="zero-blocks",
-            place="after",
-            read=f"old layer {layer}, {old[layer]}, at the new place {at}, {kinds[at]}",
-            expected="blocks inserted so that every old layer keeps its kind of attention",
-            remedy="Insert a whole period of the pattern at one place.",
-        )
-        for at, layer in enumerate(layers)
-        if at not in zero and kinds[at] != old[layer]
-    )
+    refuse(_pattern_mistakes(structure, layers, zero))
     return _relayered(
         model,
         layers=layers,
@@ -204,6 +193,23 @@ def _attention_kinds(structure: Structure) -> list[Any]:
     config: Mapping[str, Json] = structure.config()
     listed: Any = config.get("layer_types")
     return list(listed) if listed else ["full_attention"] * structure.layers
+
+
+def _pattern_mistakes(
+    structure: Structure, layers: Sequence[int], zero: AbstractSet[int]
+) -> Iterator[Mistake]:
+    """Find old layers that would see a window where they saw everything, or the reverse."""
+    old = _attention_kinds(structure)
+    kinds = _attention_kinds(resized(structure, layers=len(layers)))
+    for at, layer in enumerate(layers):
+        if at not in zero and kinds[at] != old[layer]:
+            yield Mistake(
+                file="zero-blocks",
+                place="after",
+                read=f"old layer {layer}, {old[layer]}, at the new place {at}, {kinds[at]}",
+                expected="blocks inserted so that every old layer keeps its kind of attention",
+                remedy="Insert a whole period of the pattern at one place.",
+            )
 
 
 def _layer_mistakes(

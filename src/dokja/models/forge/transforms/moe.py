@@ -18,7 +18,13 @@ from dokja.models.forge.initialisation import STANDARD_DEVIATION
 from dokja.models.forge.transforms.axes import known_family, resized, split_layer
 from dokja.models.forge.transforms.draws import normals
 from dokja.models.forge.transforms.noise import spread
-from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
+from dokja.models.forge.transforms.records import (
+    Model,
+    Transformed,
+    TransformRecord,
+    refuse,
+    shape_mistakes,
+)
 from dokja.models.forge.transforms.tensors import FLOAT32, Derived, Plan, Tensors, copied
 
 __all__ = ["upcycle"]
@@ -47,10 +53,28 @@ def upcycle(
         TransformError: The model is no `llama`, or the numbers do not fit.
     """
     known_family(model.structure, transform="upcycle", families=("llama",))
-    refuse(_mistakes(experts, experts_per_token, perturb))
+    refuse([*_mistakes(experts, experts_per_token, perturb), *shape_mistakes(model)])
     sparse = resized(
         model.structure, family="mixtral", experts=experts, experts_per_token=experts_per_token
     )
+    record = TransformRecord(
+        kind="upcycle",
+        parameters={
+            "experts": experts,
+            "experts_per_token": experts_per_token,
+            "seed": seed.hex(),
+            "perturb": perturb,
+        },
+        map={"experts": {"copies_of": "the dense half", "count": experts}},
+        parents=(model.name,),
+        keeps_function=perturb == 0,
+        structure_changed=True,
+    )
+    plans = _plans(model, experts=experts, seed=seed, perturb=perturb)
+    return Transformed(tensors=Derived(plans), structure=sparse, record=record)
+
+
+def _plans(model: Model, *, experts: int, seed: bytes, perturb: float) -> dict[str, Plan]:
     plans: dict[str, Plan] = {}
     for name in model.tensors.names:
         layer, part = split_layer(name)
@@ -65,23 +89,7 @@ def upcycle(
             copy = f"{stem}.experts.{expert}.{_EXPERT_NAMES[part]}"
             make = partial(_copy, model.tensors, name, copy=copy, perturb=perturb, seed=seed)
             plans[copy] = Plan(shape=model.tensors.shape(name), dtype=FLOAT32, make=make)
-    return Transformed(
-        tensors=Derived(plans),
-        structure=sparse,
-        record=TransformRecord(
-            kind="upcycle",
-            parameters={
-                "experts": experts,
-                "experts_per_token": experts_per_token,
-                "seed": seed.hex(),
-                "perturb": perturb,
-            },
-            map={"experts": {"copies_of": "the dense half", "count": experts}},
-            parents=(model.name,),
-            keeps_function=perturb == 0,
-            structure_changed=True,
-        ),
-    )
+    return plans
 
 
 def _router(name: str, shape: tuple[int, int], *, seed: bytes) -> Plan:

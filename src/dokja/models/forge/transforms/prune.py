@@ -5,7 +5,7 @@ same number in every group of keys and values, since each group must serve equal
 index that stays is in the record: with the parent, it makes the child again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from dokja.errors import Mistake
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms.axes import NEURONS, Axis, known_family, place, resized
 from dokja.models.forge.transforms.draws import permutation
-from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
+from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse, sound
 from dokja.models.forge.transforms.sums import steady_sum
 from dokja.models.forge.transforms.tensors import Derived, Plan, Tensors, copied
+from dokja.values import Json
 
 __all__ = ["CRITERIA", "neuron_sizes", "prune_heads", "prune_neurons"]
 
@@ -42,15 +43,8 @@ def neuron_sizes(tensors: Tensors, structure: Structure, *, group: str) -> NDArr
     Returns:
         Shape `(ffn,)`.
     """
-    sizes = np.ones(structure.ffn, dtype=np.float64)
-    for name in structure.shapes():
-        spot = place(structure, name)
-        axis = spot.axis(*NEURONS)
-        if axis is None or neuron_group(structure, name) != group or len(spot.axes) == 1:
-            continue
-        values = tensors.read(name).astype(np.float64)
-        sizes *= np.sqrt(steady_sum(np.moveaxis(np.square(values), axis, -1)))
-    return sizes
+    names = [name for name in structure.shapes() if neuron_group(structure, name) == group]
+    return _sizes(tensors, structure, names)
 
 
 def neuron_group(structure: Structure, name: str) -> str | None:
@@ -72,8 +66,7 @@ def neuron_group(structure: Structure, name: str) -> str | None:
 
 def neuron_groups(structure: Structure) -> tuple[str, ...]:
     """Return every feed-forward half, in the order of the tensors' names."""
-    found = (neuron_group(structure, name) for name in structure.shapes())
-    return tuple(dict.fromkeys(group for group in found if group is not None))
+    return tuple(_group_names(structure))
 
 
 def prune_neurons(
@@ -96,35 +89,34 @@ def prune_neurons(
     Raises:
         TransformError: The numbers do not fit, or lists are missing or of different lengths.
     """
-    structure = model.structure
+    structure = sound(model)
     chosen = kept
     if chosen is None:
         refuse(_keep_mistakes(structure, keep, criterion))
         chosen = {
-            group: _chosen(model, group, keep=keep or 0, criterion=criterion, seed=seed)
-            for group in neuron_groups(structure)
+            group: _chosen(
+                model, group, names=names, keep=keep or 0, criterion=criterion, seed=seed
+            )
+            for group, names in _group_names(structure).items()
         }
     refuse(_kept_mistakes(structure, chosen))
     narrower = resized(structure, ffn=len(next(iter(chosen.values()))))
     picks = {group: np.array(list(indices), dtype=np.int64) for group, indices in chosen.items()}
-    plans = {}
-    for name, shape in narrower.shapes().items():
+
+    def taken(name: str) -> dict[Axis, Indices]:
         group = neuron_group(structure, name)
-        axis = place(structure, name).axis(*NEURONS)
-        if group is None or axis is None:
-            plans[name] = copied(model.tensors, name)
-            continue
-        make = partial(_taken, model.tensors, name, axis=axis, indices=picks[group])
-        plans[name] = Plan(shape=shape, dtype=model.tensors.dtype(name), make=make)
-    return Transformed(
-        tensors=Derived(plans),
-        structure=narrower,
+        return {} if group is None else dict.fromkeys(NEURONS, picks[group])
+
+    written: dict[str, Json] = {group: one.tolist() for group, one in picks.items()}
+    said: dict[str, Json] = {"keep": keep, "criterion": criterion, "seed": seed.hex()}
+    return _narrowed(
+        model,
+        narrower,
+        taken=taken,
         record=TransformRecord(
             kind="prune-neurons",
-            parameters={"kept": {group: [*map(int, one)] for group, one in chosen.items()}}
-            if kept is not None
-            else {"keep": keep, "criterion": criterion, "seed": seed.hex()},
-            map={"neurons": {group: [*map(int, one)] for group, one in chosen.items()}},
+            parameters=said if kept is None else {"kept": written},
+            map={"neurons": written},
             parents=(model.name,),
             structure_changed=True,
         ),
@@ -145,7 +137,7 @@ def prune_heads(
         TransformError: The family ties the number of heads to the width, or an index is not
             there or stands twice.
     """
-    structure = model.structure
+    structure = sound(model)
     known_family(structure, transform="prune-heads", families=("llama", "peri", "mixtral"))
     each = structure.heads // structure.kv_heads
     inside = list(range(each)) if heads is None else list(heads)
@@ -157,24 +149,12 @@ def prune_heads(
     )
     narrower = resized(structure, heads=len(groups) * len(inside), kv_heads=len(groups))
     queries = [group * each + head for group in groups for head in inside]
-    picks = {
-        Axis.QUERY: _blocks(queries, structure.head_width),
-        Axis.MIXED: _blocks(queries, structure.head_width),
-        Axis.KEY: _blocks(groups, structure.head_width),
-        Axis.VALUE: _blocks(groups, structure.head_width),
-    }
-    plans = {}
-    for name, shape in narrower.shapes().items():
-        spot = place(structure, name)
-        axis = spot.axis(*picks)
-        if axis is None:
-            plans[name] = copied(model.tensors, name)
-            continue
-        make = partial(_taken, model.tensors, name, axis=axis, indices=picks[spot.axes[axis]])
-        plans[name] = Plan(shape=shape, dtype=model.tensors.dtype(name), make=make)
-    return Transformed(
-        tensors=Derived(plans),
-        structure=narrower,
+    asked, answered = (_blocks(one, structure.head_width) for one in (queries, groups))
+    picks = {Axis.QUERY: asked, Axis.MIXED: asked, Axis.KEY: answered, Axis.VALUE: answered}
+    return _narrowed(
+        model,
+        narrower,
+        taken=lambda _: picks,
         record=TransformRecord(
             kind="prune-heads",
             parameters={"groups": list(groups), "heads": inside},
@@ -185,7 +165,51 @@ def prune_heads(
     )
 
 
-def _chosen(model: Model, group: str, *, keep: int, criterion: str, seed: bytes) -> list[int]:
+def _narrowed(
+    model: Model,
+    narrower: Structure,
+    *,
+    taken: Callable[[str], Mapping[Axis, Indices]],
+    record: TransformRecord,
+) -> Transformed:
+    """Return the network with only some places of some axes, by what stays of each tensor's."""
+    plans = {}
+    for name, shape in narrower.shapes().items():
+        spot, picks = place(model.structure, name), taken(name)
+        axis = spot.axis(*picks)
+        if axis is None:
+            plans[name] = copied(model.tensors, name)
+            continue
+        make = partial(_taken, model.tensors, name, axis=axis, indices=picks[spot.axes[axis]])
+        plans[name] = Plan(shape=shape, dtype=model.tensors.dtype(name), make=make)
+    return Transformed(tensors=Derived(plans), structure=narrower, record=record)
+
+
+def _group_names(structure: Structure) -> dict[str, list[str]]:
+    """Return the tensors of every feed-forward half, in one pass over all names."""
+    found: dict[str, list[str]] = {}
+    for name in structure.shapes():
+        group = neuron_group(structure, name)
+        if group is not None:
+            found.setdefault(group, []).append(name)
+    return found
+
+
+def _sizes(tensors: Tensors, structure: Structure, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the product of each neuron's norms over some matrices; biases do not count."""
+    sizes = np.ones(structure.ffn, dtype=np.float64)
+    for name in names:
+        spot = place(structure, name)
+        axis = spot.axis(*NEURONS)
+        if axis is not None and len(spot.axes) > 1:
+            squares = np.square(tensors.read(name).astype(np.float64))
+            sizes *= np.sqrt(steady_sum(np.moveaxis(squares, axis, -1)))
+    return sizes
+
+
+def _chosen(
+    model: Model, group: str, *, names: Sequence[str], keep: int, criterion: str, seed: bytes
+) -> list[int]:
     """Return the neurons of a half that stay, in their old order."""
     ffn = model.structure.ffn
     if criterion == "first":
@@ -193,7 +217,7 @@ def _chosen(model: Model, group: str, *, keep: int, criterion: str, seed: bytes)
     if criterion == "random":
         order = permutation(seed, f"prune/{group}", count=ffn)
     else:
-        sizes = neuron_sizes(model.tensors, model.structure, group=group)
+        sizes = _sizes(model.tensors, model.structure, names)
         order = np.argsort(-sizes, kind="stable")
     return sorted(int(one) for one in order[:keep])
 

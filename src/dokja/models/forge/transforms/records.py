@@ -15,7 +15,7 @@ from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms.tensors import Tensors, items
 from dokja.values import Json
 
-__all__ = ["Model", "TransformRecord", "Transformed", "refuse", "shape_mistakes"]
+__all__ = ["Model", "TransformRecord", "Transformed", "refuse", "shape_mistakes", "sound"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,16 @@ def refuse(mistakes: Iterator[Mistake] | Sequence[Mistake]) -> None:
     found = list(mistakes)
     if found:
         raise TransformError(found)
+
+
+def sound(model: Model) -> Structure:
+    """Return a model's structure after making sure that its tensors are exactly the structure's.
+
+    Raises:
+        TransformError: Tensors are missing, too many, or of another shape.
+    """
+    refuse(shape_mistakes(model))
+    return model.structure
 
 
 def shape_mistakes(model: Model) -> Iterator[Mistake]:

@@ -18,7 +18,7 @@ from dokja.models.forge.initialisation import STANDARD_DEVIATION
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms.axes import Axis, place, resized
 from dokja.models.forge.transforms.draws import normals, permutation
-from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
+from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse, sound
 from dokja.models.forge.transforms.sums import steady_mean
 from dokja.models.forge.transforms.tensors import FLOAT32, Derived, Plan, Tensors, copied
 from dokja.values import Json
@@ -106,7 +106,7 @@ def change_vocabulary(
     Raises:
         TransformError: A row is not there, or none would be left.
     """
-    structure = model.structure
+    structure = sound(model)
     refuse(_mistakes(structure, rows, new))
     changed = resized(structure, vocabulary=len(rows))
     index = np.array(list(rows), dtype=np.int64)
@@ -129,8 +129,6 @@ def change_vocabulary(
             or {"kind": "map", "rows": list(rows), "new": new, "seed": seed.hex()},
             map={"rows": runs(rows), "new": count, "share_new": count / len(rows)},
             parents=(model.name,),
-            keeps_function=False,
-            structure_changed=False,
         ),
     )
 
@@ -154,7 +152,7 @@ def replace_embeddings(
     Raises:
         TransformError: A part is unknown, or the donor has another width or vocabulary.
     """
-    structure = model.structure
+    structure = sound(model)
     vocabulary = structure.vocabulary if donor is None else donor.structure.vocabulary
     names = {
         "embedding" if Axis.WRITES in place(structure, name).axes else "head": name

@@ -19,8 +19,9 @@ from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms.axes import Axis, place, resized
 from dokja.models.forge.transforms.draws import words
 from dokja.models.forge.transforms.prune import neuron_group, neuron_groups
-from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
+from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse, sound
 from dokja.models.forge.transforms.tensors import FLOAT32, Derived, Plan, Tensors
+from dokja.values import Json
 
 __all__ = ["grow"]
 
@@ -59,7 +60,7 @@ def grow(
     Raises:
         TransformError: A number is too small, or the sizes do not fit each other.
     """
-    structure = model.structure
+    structure = sound(model)
     neurons = structure.ffn if ffn is None else ffn
     refuse(_mistakes(structure, ffn=neurons, width_times=width_times, heads_times=heads_times))
     wider = resized(
@@ -73,35 +74,38 @@ def grow(
         group: _neuron_sources(structure.ffn, neurons, seed=seed, label=f"grow/{group}")
         for group in neuron_groups(structure)
     }
+    times: dict[str, Json] = {"width_times": width_times, "heads_times": heads_times}
+    added = {group: one[structure.ffn :].tolist() for group, one in sources.items()}
+    record = TransformRecord(
+        kind="grow",
+        parameters={"ffn": neurons, **times, "seed": seed.hex()},
+        map={**times, "neurons": added},
+        parents=(model.name,),
+        keeps_function=True,
+        structure_changed=True,
+    )
+    plans = _plans(model, wider, sources, width_times=width_times, heads_times=heads_times)
+    return Transformed(tensors=Derived(plans), structure=wider, record=record)
+
+
+def _plans(
+    model: Model,
+    wider: Structure,
+    sources: dict[str, Indices],
+    *,
+    width_times: int,
+    heads_times: int,
+) -> dict[str, Plan]:
     plans = {}
     for name, shape in wider.shapes().items():
         repeats = tuple(
-            _repeats(structure, name, sources, width_times=width_times, heads_times=heads_times)
+            _repeats(
+                model.structure, name, sources, width_times=width_times, heads_times=heads_times
+            )
         )
-        plans[name] = Plan(
-            shape=shape, dtype=FLOAT32, make=partial(_repeated, model.tensors, name, repeats)
-        )
-    return Transformed(
-        tensors=Derived(plans),
-        structure=wider,
-        record=TransformRecord(
-            kind="grow",
-            parameters={
-                "ffn": neurons,
-                "width_times": width_times,
-                "heads_times": heads_times,
-                "seed": seed.hex(),
-            },
-            map={
-                "width_times": width_times,
-                "heads_times": heads_times,
-                "neurons": {group: one[structure.ffn :].tolist() for group, one in sources.items()},
-            },
-            parents=(model.name,),
-            keeps_function=True,
-            structure_changed=True,
-        ),
-    )
+        make = partial(_repeated, model.tensors, name, repeats)
+        plans[name] = Plan(shape=shape, dtype=FLOAT32, make=make)
+    return plans
 
 
 def _repeats(

@@ -84,11 +84,7 @@ def write_folder(
         OSError: The disk did not take it; the unfinished sibling was removed.
     """
     stored = _stored_types(tensors, dtype)
-    if folder.exists() or not folder.parent.is_dir():
-        read = "a folder that exists" if folder.exists() else "a parent that does not exist"
-        raise TransformError(
-            [Mistake(file=str(folder), place="", read=read, expected="a new folder in an old one")]
-        )
+    _refuse_place(folder)
     shards = _shards(tensors, stored, shard_bytes=shard_bytes, stem=stem)
     unfinished = folder.parent / f".{folder.name}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
@@ -108,6 +104,14 @@ def write_folder(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return tuple(sorted(folder.iterdir()))
+
+
+def _refuse_place(folder: Path) -> None:
+    if folder.exists() or not folder.parent.is_dir():
+        read = "a folder that exists" if folder.exists() else "a parent that does not exist"
+        raise TransformError(
+            [Mistake(file=str(folder), place="", read=read, expected="a new folder in an old one")]
+        )
 
 
 def write_tensors(tensors: Tensors, path: Path, *, dtype: str | None = None) -> None:
