@@ -5,6 +5,7 @@ tokenizers that do not match, data too short for the steps, transforms that do n
 """
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -28,11 +29,12 @@ from dokja.models.forge.recipes import (
     descents,
 )
 from dokja.models.forge.recipes.schema import ComponentTerms, StepTerms
+from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms import Model, SourceTensors, apply
 from dokja.models.forge.transforms.tensors import Derived
 from dokja.models.forge.transforms.tensors import Plan as TensorPlan
-from dokja.values import Digest, Json
+from dokja.values import Json
 
 __all__ = ["plan_recipe"]
 
@@ -198,8 +200,8 @@ def _component(
     elif component.origin.scratch is not None and component.role == "language-body":
         structure = _structure(planner, component, tokenizer)
         model = _hollow(structure)
-    if component.index is not None:
-        facts["index"] = _index_digest(planner.here / component.index, planner.recipe.file)
+    if component.origin.index is not None:
+        facts["index"] = _index(planner, component.id, planner.here / component.origin.index)
     if component.tensors:
         facts["tensors"] = [*component.tensors]
     if component.role == "tokenizer" and tokenizer is not None:
@@ -325,6 +327,7 @@ def _training(
     probe = step.probe_every or tenth
     return {
         "kind": "train",
+        "do": "train",
         "structure": None if structure is None else structure.to_json(),
         "data": step.data,
         "steps": steps,
@@ -390,14 +393,21 @@ def _fits(
         )
 
 
-def _index_digest(path: Path, file: str) -> str:
-    """Return a digest over a folder of documents: every file's name and SHA-256."""
+def _index(planner: _Planner, component: str, path: Path) -> str:
+    """Lay an index's documents beside the plan, and return the digest of their manifest."""
     if not path.is_dir():
         expected = "a folder of documents"
-        raise RecipeError([Mistake(file=file, place="index", read=str(path), expected=expected)])
-    listed = sorted(one for one in path.rglob("*") if one.is_file())
-    lines = [f"{Digest.of(one.read_bytes()).hex}  {one.relative_to(path)}\n" for one in listed]
-    return str(Digest.of("".join(lines).encode()))
+        wrong = Mistake(
+            file=planner.recipe.file,
+            place=f"component {component}, from.index",
+            read=str(path),
+            expected=expected,
+        )
+        raise RecipeError([wrong])
+    kept = planner.folder / "parts" / component
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copytree(path, kept)
+    return str(file_manifest(kept).digest)
 
 
 def _count(component: ComponentTerms) -> int | None:

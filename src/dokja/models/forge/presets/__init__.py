@@ -29,4 +29,4 @@ def preset(name: str) -> Recipe:
         expected = "one of " + ", ".join(PRESETS)
         raise RecipeError([Mistake(file="presets", place="", read=repr(name), expected=expected)])
     path = files("dokja.models.forge.presets") / f"{name}.toml"
-    return recipe_of(path.read_bytes(), file=f"{name}.toml")
+    return recipe_of(path.read_bytes(), file=str(path))

@@ -208,6 +208,7 @@ def _start(component: ComponentTerms, records: Mapping[str, Sequence[Descent]]) 
         "record": LeafKind.OPEN,  # a record that is not shown to be the builder's own
         "scratch": LeafKind.SCRATCH,
         "train": LeafKind.SCRATCH,
+        "index": LeafKind.SCRATCH,  # the builder's own documents bear no weights
         "closed": LeafKind.CLOSED,
         "api": LeafKind.REMOTE,
     }[origin.kind]

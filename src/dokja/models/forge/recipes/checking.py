@@ -63,6 +63,14 @@ def _names(recipe: RecipeFile, file: str) -> Iterator[Mistake]:
 
 
 def _origin(component: ComponentTerms, *, file: str, place: str, whole: bool) -> Iterator[Mistake]:
+    is_index = component.origin.index is not None
+    if is_index != (component.role == "retrieval"):
+        yield Mistake(
+            file=file,
+            place=f"{place}, from",
+            read=f"{component.origin.kind}, for the role {component.role}",
+            expected="an index for the role retrieval, and for no other",
+        )
     family = component.origin.scratch
     if family is None:
         return

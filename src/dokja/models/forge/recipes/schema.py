@@ -83,7 +83,7 @@ class TokenizerTerms(_Terms):
 
 
 class Origin(_Terms):
-    """Where a component comes from: exactly one of base, scratch, record, closed, api, train."""
+    """Where a component comes from: exactly one of the keys below that say so."""
 
     base: Words | None = None
     """Others' open weights: a name in the base store, or a folder."""
@@ -97,6 +97,8 @@ class Origin(_Terms):
     """A model behind an interface."""
     train: TokenizerTerms | None = None
     """A tokenizer trained here."""
+    index: Words | None = None
+    """For retrieval: the folder of documents that is looked up."""
     root: Root | None = None
     """Tensor root of the base; without it, the plan states the root that it found."""
     licence: Words | None = None
@@ -117,11 +119,11 @@ class Origin(_Terms):
 
     @property
     def kind(self) -> str:
-        """Which of the six it is."""
+        """Which of them it is."""
         return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
 
-_KINDS = ("base", "scratch", "record", "closed", "api", "train")
+_KINDS = ("base", "scratch", "record", "closed", "api", "train", "index")
 
 
 class Batch(_Terms):
@@ -217,8 +219,6 @@ class ComponentTerms(_Terms):
     """Sizes of a structure from scratch; sizes of a recipe may overlay them."""
     tensors: tuple[Words, ...] = ()
     """Prefixes of its tensors' names, when several components share the files."""
-    index: Words | None = None
-    """For retrieval: the folder of documents that is digested."""
 
 
 class SourceTerms(_Terms):

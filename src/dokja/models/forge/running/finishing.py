@@ -1,19 +1,27 @@
 """What came out of a run: one folder with weights, configuration and tokenizer, and its digests."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dokja.models.forge.plans import Plan, PlannedComponent
+from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.weights import open_source
 from dokja.models.weights.roots import root, root_text, source_digests
-from dokja.values import Digest, canonical_bytes
+from dokja.values import Digest
 
-__all__ = ["file_digest", "finish_model"]
+__all__ = ["finish_model", "result_folder"]
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def result_folder(plan: Plan, places: RunPlaces, component: PlannedComponent) -> Path:
+    """Return where what came out of a component lies."""
+    if component.structure is None:
+        return places.folder / "parts" / component.id
+    bodies = [one for one in plan.components if one.structure is not None]
+    return places.model if len(bodies) == 1 else places.model / component.id
 
 
 def finish_model(
@@ -27,41 +35,37 @@ def finish_model(
 
     Args:
         plan: The plan.
-        plan_folder: Where its tokenizer lies.
+        plan_folder: Where its tokenizer and other parts lie.
         places: The run's places.
         last: Returns where a component's last weights lie.
     """
     roots: dict[str, str] = {}
     files: dict[str, Digest] = {}
-    bodies = [one for one in plan.components if one.structure is not None]
-    for component in bodies:
-        folder = last(component)
-        target = places.model if len(bodies) == 1 else places.model / component.id
-        _copy(folder, target)
-        if plan.tokenizer is not None and component.descent.role == "language-body":
-            for name in _TOKENIZER_FILES:
-                source = plan_folder / str(plan.tokenizer["folder"]) / name
-                if source.is_file():
-                    shutil.copyfile(source, target / name)
-        roots[component.id] = root_text(root(source_digests(open_source(target))))
-        files[component.id] = file_digest(target)
+    for component in plan.components:
+        target = result_folder(plan, places, component)
+        if component.structure is None:
+            source = plan_folder / "parts" / component.id
+            if component.descent.role == "tokenizer" and plan.tokenizer is not None:
+                source = plan_folder / str(plan.tokenizer["folder"])
+            _copy(source, target)
+        else:
+            _copy(last(component), target)
+            _add_tokenizer(plan, plan_folder, component, target)
+            roots[component.id] = root_text(root(source_digests(open_source(target))))
+        files[component.id] = file_manifest(target).digest
     return roots, files
 
 
-def file_digest(folder: Path) -> Digest:
-    """Return the digest of a folder's file manifest: every file's name and SHA-256."""
-    listed = sorted(one for one in folder.rglob("*") if one.is_file())
-    return Digest.of(
-        canonical_bytes({one.relative_to(folder).as_posix(): str(_of_file(one)) for one in listed})
-    )
-
-
-def _of_file(path: Path) -> Digest:
-    running = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            running.update(piece)
-    return Digest(running.hexdigest())
+def _add_tokenizer(
+    plan: Plan, plan_folder: Path, component: PlannedComponent, target: Path
+) -> None:
+    """Lay the tokenizer beside a body, so that the folder answers by itself."""
+    if plan.tokenizer is None or component.descent.role != "language-body":
+        return
+    for name in _TOKENIZER_FILES:
+        source = plan_folder / str(plan.tokenizer["folder"]) / name
+        if source.is_file():
+            shutil.copyfile(source, target / name)
 
 
 def _copy(source: Path, target: Path) -> None:

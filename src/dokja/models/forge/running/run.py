@@ -25,9 +25,12 @@ from dokja.models.forge.records import (
     Witness,
     draw_seed,
 )
+from dokja.models.forge.records.facts import Compute
+from dokja.models.forge.records.forms import plain
 from dokja.models.forge.running.finishing import finish_model
 from dokja.models.forge.running.places import RunPlaces, write_whole
 from dokja.models.forge.running.processes import RunLock
+from dokja.models.forge.running.recording import write_record
 from dokja.models.forge.running.starting import start_weights
 from dokja.models.forge.running.training import Trainer
 from dokja.models.forge.running.transforming import transform_stage
@@ -40,6 +43,7 @@ __all__ = ["Builder", "RunResult", "run_plan"]
 
 _ARCHIVE_SHARE = 0.5
 _DENSE_UNTIL = 100
+_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ class _Run:
     def go(self) -> RunResult:
         self._settle()
         if self._chain.chain.seal is not None:
-            return self._result(sealed=True)
+            return self._recorded()
         if self._chain.chain.commit is None:
             self._commit()
         seed = self._init()
@@ -170,6 +174,17 @@ class _Run:
                 if not self._stage(component, index, stage, seed=seed):
                     return self._result(sealed=False)
         self._seal()
+        return self._recorded()
+
+    def _recorded(self) -> RunResult:
+        """Write the record of the sealed chain; made again, it is the same."""
+        write_record(
+            self._plan,
+            self._plan_folder,
+            self._places,
+            chain=self._chain.chain,
+            signer=self._builder.signer,
+        )
         return self._result(sealed=True)
 
     def _settle(self) -> None:
@@ -319,7 +334,10 @@ class _Run:
             if isinstance(budget, Mapping) and isinstance(budget["flop"], int | float):
                 flop += float(budget["flop"])
         device = str(self._plan.place.get("gpu") or self._plan.place.get("device"))
-        return {"device_seconds": {device: seconds}, "flop": flop}
+        hours = {device: seconds / _HOUR}
+        jobs = tuple(job for job in [self._builder.environment.get("SLURM_JOB_ID")] if job)
+        said = plain(Compute(device_hours=hours, flop=flop, jobs=jobs))
+        return dict(said) if isinstance(said, Mapping) else {}
 
     def _result(self, *, sealed: bool) -> RunResult:
         seal = self._chain.chain.seal
