@@ -31,6 +31,7 @@ __all__ = [
     "open_checkpoint",
     "relative_folder",
     "remove_unfinished",
+    "write_adapter",
     "write_checkpoint",
     "write_weights",
 ]
@@ -184,6 +185,24 @@ def write_weights(
     folder.mkdir(parents=True, exist_ok=True)
     write_shards(folder, tensors, shard_bytes=shard_bytes)
     _write_json(folder / "config.json", config)
+    sync_folder(folder)
+
+
+def write_adapter(
+    folder: Path, factors: Mapping[str, NDArray[np.float32]], *, config: Mapping[str, Json]
+) -> None:
+    """Write an adapter's folder as peft reads it, and sync it.
+
+    Args:
+        folder: An empty or new folder; the caller renames it once it is whole.
+        factors: By name, such as `model.layers.0.self_attn.q_proj.lora_A.weight`.
+        config: What `adapter_config.json` holds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # In peft's names a wrapper stands around the model.
+    named = {f"base_model.model.{name}": factor for name, factor in factors.items()}
+    write_shards(folder, named, stem="adapter_model", shard_bytes=None)
+    _write_json(folder / "adapter_config.json", config)
     sync_folder(folder)
 
 

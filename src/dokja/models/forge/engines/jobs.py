@@ -115,6 +115,21 @@ class Adapter:
             "seed": self.seed,
         }
 
+    def peft_config(self) -> dict[str, Json]:
+        """Return what peft's `adapter_config.json` says of it, beside finished factors."""
+        return {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "r": self.rank,
+            "lora_alpha": self.alpha,
+            "target_modules": list(self.targets),
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+            "base_model_name_or_path": None,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:

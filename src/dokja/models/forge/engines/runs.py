@@ -22,6 +22,7 @@ from dokja.models.forge.engines.checkpoints import (
     find_checkpoints,
     relative_folder,
     remove_unfinished,
+    write_adapter,
     write_checkpoint,
     write_weights,
 )
@@ -219,9 +220,13 @@ class Run:
             state: The last state; its moments are not written again.
             device_seconds: Seconds of all devices since this process began.
         """
-        if state.adapter is not None:
-            self._replace(f"{self._job.final}-adapter", state.adapter, config=self._adapter_json())
-        self._replace(self._job.final, state.weights, config=state.config)
+        if state.adapter is not None and self._job.adapter is not None:
+            name, adapter = f"{self._job.final}-adapter", state.adapter
+            config = self._job.adapter.peft_config()
+            self._replace(name, lambda into: write_adapter(into, adapter, config=config))
+        self._replace(
+            self._job.final, lambda into: write_weights(into, state.weights, config=state.config)
+        )
         self._say(End(step=self.step, at=self._clock(), device_seconds=device_seconds))
         self._log.sync()
 
@@ -229,17 +234,14 @@ class Run:
         """Bring the log to the disk and let it go."""
         self._log.close()
 
-    def _replace(self, name: str, tensors: Arrays, *, config: Mapping[str, Json]) -> None:
+    def _replace(self, name: str, write: Callable[[Path], None]) -> None:
         target = self._base / name
         unfinished = target.with_name(f".{target.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        write_weights(unfinished, tensors, config=config)
+        write(unfinished)
         shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)
         sync_folder(target.parent)
-
-    def _adapter_json(self) -> dict[str, Json]:
-        return {} if self._job.adapter is None else self._job.adapter.to_json()
 
     def _tell_checkpoint(self, path: Path) -> None:
         folder = relative_folder(path, base=self._base)

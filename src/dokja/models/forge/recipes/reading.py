@@ -8,7 +8,7 @@ a data source, so every size of a recipe has the same ancestry.
 import copy
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,13 +136,21 @@ def _validated(raw: Mapping[str, Any], *, file: str, whole: bool) -> RecipeFile:
     try:
         terms = RecipeFile.model_validate(_frozen(raw))
     except ValidationError as error:
+        faults = error.errors(include_url=False)
         raise RecipeError(
-            [_mistake(fault, file=file) for fault in error.errors(include_url=False)]
+            [_mistake(one, file=file) for one in faults if _is_first(one, faults)]
         ) from error
     mistakes = list(contradictions(terms, file=file, whole=whole))
     if mistakes:
         raise RecipeError(mistakes)
     return terms
+
+
+def _is_first(fault: Any, faults: Sequence[Any]) -> bool:
+    """Whether a fault is not a mere consequence: a list is short when what stood in it is wrong."""
+    return fault["type"] != "too_short" or not any(
+        other is not fault and other["loc"][: len(fault["loc"])] == fault["loc"] for other in faults
+    )
 
 
 def _frozen(value: Any) -> Any:

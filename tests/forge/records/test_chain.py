@@ -935,7 +935,7 @@ def test_disk_that_is_full_leaves_the_chain_as_it_was(tmp_path, path):
 
 
 def test_package_reads_no_clock():
-    folder = Path(__file__).parents[2] / "src/dokja/models/forge/records"
+    folder = Path(__file__).parents[3] / "src/dokja/models/forge/records"
 
     assert [path.name for path in folder.glob("*.py") if ".now(" in path.read_text()] == [
         "register.py"  # the example in a docstring
