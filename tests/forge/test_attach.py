@@ -72,6 +72,7 @@ def test_torchtitan_is_told_the_whole_job_and_started_by_the_same_scripts(tmp_pa
     assert [path.name for path in paths] == [
         "titan.json",
         "dokja_titan.py",
+        "convert_titan.py",
         "job.sbatch",
         "ray_job.py",
         "run.sh",
@@ -315,7 +316,7 @@ def test_a_distributed_checkpoint_is_refused_with_how_it_is_converted(titan_run)
     assert [mistake.read for mistake in found.refused] == [
         "a checkpoint in torch's distributed form, which holds pickles"
     ]
-    assert "convert_to_hf.py" in found.refused[0].remedy
+    assert "convert_titan.py STEP_FOLDER HF_FOLDER" in found.refused[0].remedy
 
 
 def test_a_checkpoint_with_a_missing_shard_is_refused(titan_run):

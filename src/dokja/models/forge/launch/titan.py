@@ -19,7 +19,7 @@ from dokja.models.forge.importers.whole import write_whole
 from dokja.models.forge.launch.files import write_launch
 from dokja.models.forge.launch.parallelism import Parallelism
 from dokja.models.forge.launch.request import Determinism, LaunchRequest
-from dokja.models.forge.launch.titan_module import TITAN_MODULE
+from dokja.models.forge.launch.titan_module import TITAN_CONVERT, TITAN_MODULE
 
 __all__ = ["VERSION", "titan_files", "write_titan"]
 
@@ -60,7 +60,11 @@ def titan_files(job: Job, *, parallelism: Parallelism, request: LaunchRequest) -
         "deterministic": request.determinism is Determinism.STRICT,
     }
     text = json.dumps(settings, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
-    return {"titan.json": text + "\n", f"{_MODULE}.py": TITAN_MODULE}
+    return {
+        "titan.json": text + "\n",
+        f"{_MODULE}.py": TITAN_MODULE,
+        "convert_titan.py": TITAN_CONVERT,
+    }
 
 
 def write_titan(

@@ -1,6 +1,6 @@
-"""The Python module that torchtitan 0.3 is told to take its settings from."""
+"""What torchtitan 0.3 runs for a plan: the module with its settings, and the conversion back."""
 
-__all__ = ["TITAN_MODULE"]
+__all__ = ["TITAN_CONVERT", "TITAN_MODULE"]
 
 TITAN_MODULE = '''\
 """Settings of torchtitan 0.3 for one plan. Written by Dokja; change the plan, not this file.
@@ -200,4 +200,39 @@ def plan():
         ),
         debug=DebugConfig(seed=0, deterministic=SAID["deterministic"]),
     )
+'''
+
+TITAN_CONVERT = '''\
+"""Turns a checkpoint of torchtitan into safetensors. Written by Dokja; the builder runs it.
+
+convert_titan.py STEP_FOLDER HF_FOLDER
+
+torch's distributed form holds pickles, and reading it runs them: do this where you trained, and
+hand in only HF_FOLDER.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed.checkpoint as dcp
+from safetensors.torch import save_file
+
+from dokja_titan import HERE, JOB, plan
+
+source, target = Path(sys.argv[1]), Path(sys.argv[2])
+start = str((HERE / JOB["start"]).resolve())
+spec = plan().model_spec
+state = spec.model.build().state_dict()
+dcp.load(state, checkpoint_id=str(source))
+adapter = spec.state_dict_adapter(spec.model, start)
+tensors = {
+    name: tensor.to(torch.float32).contiguous() for name, tensor in adapter.to_hf(state).items()
+}
+unfinished = target.with_name(f".{target.name}.unfinished")
+unfinished.mkdir(parents=True)
+save_file(tensors, unfinished / "model.safetensors", metadata={"format": "pt"})
+shutil.copyfile(Path(start) / "config.json", unfinished / "config.json")
+unfinished.rename(target)
 '''

@@ -48,9 +48,8 @@ class Engine(StrEnum):
 
 
 _CONVERSIONS = {
-    Engine.TITAN: "The builder turns it into safetensors where it was trained, with the adapter of \
-torchtitan 0.3: python scripts/checkpoint_conversion/convert_to_hf.py STEP_FOLDER HF_FOLDER \
---hf_assets_path START --model_name llama3 --model_flavor plan; hand in HF_FOLDER.",
+    Engine.TITAN: "The builder turns it into safetensors where it was trained, with the file that \
+was written beside the settings: python convert_titan.py STEP_FOLDER HF_FOLDER; hand in HF_FOLDER.",
     Engine.MEGATRON: "The builder turns it into safetensors where it was trained, with \
 Megatron-Bridge: python convert_megatron.py back CHECKPOINT STEP; hand in hf/step-STEP.",
 }
