@@ -86,10 +86,10 @@ class Structure(Sizes):
         Embeddings are looked up and multiply nothing; a tied one counts, as the head. Experts
         count by the share of tokens that they see.
         """
-        counted = 0.0
+        counted, buffers = 0.0, self.buffers()
         for name, shape in self.shapes().items():
             is_lookup = name in _LOOKUPS and not (self.tied and name in _HEADS_WHEN_TIED)
-            if not is_lookup and name not in self.buffers():
+            if not is_lookup and name not in buffers:
                 counted += math.prod(shape) * self._family.active(self, name)
         return counted
 
