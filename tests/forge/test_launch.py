@@ -78,7 +78,7 @@ def test_a_job_asks_for_typed_gpus_for_requeue_and_for_a_signal():
 
 def test_strict_determinism_adds_its_environment_and_calibrated_does_not():
     strict, calibrated = (
-        launch_files(request(determinism=one)) for one in (Determinism.STRICT, "calibrated")
+        launch_files(request(determinism=one)) for one in ("strict", Determinism.CALIBRATED)
     )
 
     for name in ("run.sh", "torchrun.sh", "job.sbatch"):
@@ -107,6 +107,7 @@ def test_every_mistake_of_a_request_is_told_at_once():
             partition="a b",
             nodes=0,
             hours=0.0,
+            determinism="loose",
             command=(),
         )
 
@@ -116,6 +117,7 @@ def test_every_mistake_of_a_request_is_told_at_once():
         "nodes",
         "hours",
         "folder",
+        "determinism",
         "command",
         "gpu_type",
     ]
@@ -263,3 +265,10 @@ def test_a_script_ends_with_the_code_of_its_worker(tmp_path):
     write_launch(asked, tmp_path)
 
     assert started("run.sh", tmp_path).wait(timeout=10) == 7
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(RecipeError, match="a place that can be written to"):
+        write_launch(request(), tmp_path / "none")
+
+    assert list(tmp_path.iterdir()) == []

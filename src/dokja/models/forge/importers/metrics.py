@@ -91,6 +91,7 @@ class Metrics:
     def lines(self) -> Iterator[str]:
         """Yield `metrics.jsonl`, line by line: by step, then by name."""
         source = str(self.source)
+        times = {name: written_times(series.at) for name, series in self.series.items()}
         points = sorted(
             (int(step), name, place)
             for name, series in self.series.items()
@@ -99,7 +100,7 @@ class Metrics:
         for step, name, place in points:
             series = self.series[name]
             row: Mapping[str, Json] = {
-                "at": written_time(series.at[place]),
+                "at": times[name][place],
                 "name": name,
                 "source": source,
                 "step": step,
@@ -149,6 +150,7 @@ def plain_value(value: float) -> float | str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def written_time(at: np.datetime64) -> str | None:
-    """Return a time as `metrics.jsonl` holds it; None where there is none."""
-    return None if np.isnat(at) else f"{np.datetime_as_string(at, unit='us')}Z"
+def written_times(at: NDArray[np.datetime64]) -> list[str | None]:
+    """Return times as `metrics.jsonl` holds them; None where there is none."""
+    texts = np.datetime_as_string(at, unit="us").tolist()
+    return [None if text == "NaT" else f"{text}Z" for text in texts]

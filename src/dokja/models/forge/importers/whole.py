@@ -3,21 +3,24 @@
 import os
 from pathlib import Path
 
-from dokja.errors import LogError, Mistake
+from dokja.errors import InputError, LogError, Mistake
 
 __all__ = ["write_whole"]
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_whole(
+    path: Path, content: bytes, *, mode: int = 0o644, refusal: type[InputError] = LogError
+) -> None:
     """Write a file whole or not at all, on the disk before it has its name.
 
     Args:
         path: The file; one of that name is replaced.
         content: Its bytes.
         mode: Who may read, write and run it.
+        refusal: What is raised when it cannot be written.
 
     Raises:
-        LogError: It cannot be written; what stood there before still stands.
+        InputError: It cannot be written, as `refusal`; what stood there before still stands.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
@@ -35,4 +38,4 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             read=f"nothing: {error.strerror or error}",
             expected="a place that can be written to",
         )
-        raise LogError([wrong]) from error
+        raise refusal([wrong]) from error

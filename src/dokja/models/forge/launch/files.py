@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dokja.errors import RecipeError
 from dokja.models.forge.importers.whole import write_whole
 from dokja.models.forge.launch.clusters import ray_script
 from dokja.models.forge.launch.request import LaunchRequest
@@ -44,10 +45,10 @@ def write_launch(request: LaunchRequest, folder: Path) -> tuple[Path, ...]:
         folder: Where to write; it need not be `request.folder`, which is the machine's.
 
     Raises:
-        LogError: The folder cannot be written to.
+        RecipeError: The folder cannot be written to.
     """
     paths = []
     for name, content in launch_files(request).items():
-        write_whole(folder / name, content.encode(), mode=_EXECUTABLE)
+        write_whole(folder / name, content.encode(), mode=_EXECUTABLE, refusal=RecipeError)
         paths.append(folder / name)
     return tuple(paths)

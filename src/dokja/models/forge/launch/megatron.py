@@ -74,13 +74,13 @@ def write_megatron(
         data_path: The tokens in Megatron's own indexed form, without `.bin`.
 
     Raises:
-        RecipeError: Megatron cannot train this; nothing was written.
-        LogError: The folder cannot be written to.
+        RecipeError: Megatron cannot train this; nothing was written. Or the
+            folder cannot be written to.
     """
     files = megatron_files(job, parallelism=parallelism, request=request, data_path=data_path)
     paths = []
     for name, content in files.items():
-        write_whole(folder / name, content.encode())
+        write_whole(folder / name, content.encode(), refusal=RecipeError)
         paths.append(folder / name)
     # `start_megatron.py` reads the arguments from the file, whose name is the launch files' job.
     started = replace(
@@ -178,7 +178,7 @@ def _output_arguments(job: Job, request: LaunchRequest, data_path: str) -> Itera
     yield ["--tensorboard-dir", "tensorboard"]
     yield ["--tensorboard-log-interval", "1"]
     yield ["--eval-iters", "0"]
-    if request.determinism is Determinism.STRICT:
+    if request.determinism == Determinism.STRICT:
         yield ["--deterministic-mode"]  # no flash attention; reported 3 to 8 % slower
         yield ["--attention-backend", "fused"]
 

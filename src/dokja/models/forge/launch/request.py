@@ -96,7 +96,7 @@ class LaunchRequest:
         reproducibility); one NCCL algorithm fixes the order in which ranks are added up.
         """
         found = {"DOKJA_PLAN": str(self.plan), "OMP_NUM_THREADS": str(self.threads)}
-        if self.determinism is Determinism.STRICT:
+        if self.determinism == Determinism.STRICT:  # also as the text that a plan holds
             found |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "NCCL_ALGO": "Ring"}
         return found
 
@@ -106,6 +106,8 @@ def _mistakes(request: LaunchRequest) -> Iterator[Mistake]:
     yield from _number_mistakes(request)
     if not request.folder.is_absolute():
         yield _mistake("folder", str(request.folder), "an absolute path")
+    if request.determinism not in set(Determinism):
+        yield _mistake("determinism", repr(request.determinism), " or ".join(Determinism))
     if not request.command:
         yield _mistake("command", "nothing", "the worker's module or file")
     if (request.gpus_per_node > 0) != bool(request.gpu_type):

@@ -57,7 +57,7 @@ def titan_files(job: Job, *, parallelism: Parallelism, request: LaunchRequest) -
             "context_parallel_degree": parallelism.context,
         },
         "local_batch": _local_batch(job, parallelism),
-        "deterministic": request.determinism is Determinism.STRICT,
+        "deterministic": request.determinism == Determinism.STRICT,
     }
     text = json.dumps(settings, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
     return {
@@ -79,13 +79,13 @@ def write_titan(
         request: What is asked of the cluster; the command in it is put in torchtitan's place.
 
     Raises:
-        RecipeError: torchtitan cannot train this; nothing was written.
-        LogError: The folder cannot be written to.
+        RecipeError: torchtitan cannot train this; nothing was written. Or the
+            folder cannot be written to.
     """
     files = titan_files(job, parallelism=parallelism, request=request)
     paths = []
     for name, content in files.items():
-        write_whole(folder / name, content.encode())
+        write_whole(folder / name, content.encode(), refusal=RecipeError)
         paths.append(folder / name)
     # The module lies in the folder that the scripts go to, from which `-m` imports.
     started = replace(
