@@ -244,7 +244,8 @@ def test_a_folder_without_permission_is_told(folder):
         parent.chmod(0o755)
     (folder / "rulebook.toml").chmod(0o000)
     script = (
-        "import os, sys; from dokja.cli.commands import run; "
+        # commands are imported when they are run, which needs rights that are then given away
+        "import os, sys, dokja.cli.judge; from dokja.cli.commands import run; "
         "os.getuid() or (os.setgid(65534), os.setuid(65534)); "
         f"sys.exit(run(['judge', {str(folder)!r}, '--stage', 'final']))"
     )

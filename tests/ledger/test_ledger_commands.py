@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from dokja.cli.commands import dokja, run
+from dokja.cli.commands import run
+from dokja.cli.ledger import ledger
 from dokja.evidence.ledger import KeySort, SigningKey, open_programme, write_key
 
 NOTE = {
@@ -314,7 +315,7 @@ def test_file_that_is_neither_export_nor_proof_is_refused(say, tmp_path):
     assert say("verify", path)[0] == 2
 
 
-@pytest.mark.parametrize("name", sorted(dokja.commands["ledger"].commands))
+@pytest.mark.parametrize("name", sorted(ledger.commands))
 def test_every_command_helps_with_an_example(say, name):
     code, out, _ = say(name, "--help")
 

@@ -7,22 +7,37 @@ from typing import Any
 import click
 
 from dokja import __version__
-from dokja.cli.forge import forge
-from dokja.cli.grade import grade
-from dokja.cli.judge import judge
-from dokja.cli.ledger import ledger
-from dokja.cli.new import new
-from dokja.cli.observe import observe
 from dokja.cli.ordering import Ordered
 from dokja.cli.printing import say
-from dokja.cli.rules import rules
 from dokja.errors import DokjaError
 
 __all__ = ["dokja", "main"]
 
 
+_COMMANDS = {
+    "new": ("dokja.cli.new:new", "Make a programme folder."),
+    "rules": ("dokja.cli.rules:rules", "Check, show and adopt rulebooks."),
+    "observe": (
+        "dokja.cli.observe:observe",
+        "Make a stage's observations and append them to the ledger.",
+    ),
+    "judge": (
+        "dokja.cli.judge:judge",
+        "Judge a stage, or check a decision that someone sends you.",
+    ),
+    "grade": ("dokja.cli.grade:grade", "Grade one model T0–T6, component by component."),
+    "ledger": (
+        "dokja.cli.ledger:ledger",
+        "Verify, show, append to, prove from, witness and export a ledger.",
+    ),
+    "forge": ("dokja.cli.forge:forge", "Build models with a record that can be checked."),
+}
+"""Each command and its line of help; a command is imported when it is run."""
+
+
 @click.group(
     cls=Ordered,
+    table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done and nothing against it; 2 bad input or usage; 3 found something "
@@ -45,10 +60,6 @@ def dokja() -> None:
       dokja observe build/sample --stage final
       dokja judge build/sample --stage final
     """
-
-
-for command in (new, rules, observe, judge, grade, ledger, forge):
-    dokja.add_command(command)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -2,14 +2,28 @@
 
 import click
 
-from dokja.cli.forge_planning import claim, plan
-from dokja.cli.forge_running import run
 from dokja.cli.ordering import Ordered
 
 __all__ = ["forge"]
 
+_COMMANDS = {
+    "plan": (
+        "dokja.cli.forge_planning:plan",
+        "Resolve a recipe for a size: shapes, data, budget, claim.",
+    ),
+    "run": (
+        "dokja.cli.forge_running:run",
+        "Build a model by a plan, recording what is done while it is done.",
+    ),
+    "claim": (
+        "dokja.cli.forge_planning:claim",
+        "Say what a recipe or plan may claim under a table, and why.",
+    ),
+}
+"""Each command and its line of help; a command is imported when it is run."""
 
-@click.group(cls=Ordered, short_help="Build models with a record that can be checked.")
+
+@click.group(cls=Ordered, table=_COMMANDS)
 def forge() -> None:
     """Build a model from a recipe, with a build record that proves how, and verify records.
 
@@ -25,7 +39,3 @@ def forge() -> None:
       dokja forge run build/plan-t4 -o build/run-t4
       dokja forge verify build/run-t4 --level V2
     """
-
-
-for command in (plan, run, claim):
-    forge.add_command(command)

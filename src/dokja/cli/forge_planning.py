@@ -33,7 +33,7 @@ def recipe_named(named: str) -> Recipe:
     return preset(named) if named in PRESETS else read_recipe(Path(named))
 
 
-@click.command(short_help="Resolve a recipe for a size: shapes, data, budget, claim.")
+@click.command
 @click.argument("recipe", metavar="RECIPE")
 @click.option("--size", default="cpu", show_default=True, help="One of the recipe's sizes.")
 @click.option(
@@ -144,7 +144,7 @@ def _tell(made: Plan, claimed: ModelClaim, output: Path) -> None:
     say(f"next: dokja forge run {output} -o RUN")
 
 
-@click.command(short_help="Say what a recipe or plan may claim under a table, and why.")
+@click.command
 @click.argument("what", metavar="RECIPE|PLAN")
 @click.option("--table", "version", default="2026-01", show_default=True, help="The claim table.")
 @as_json

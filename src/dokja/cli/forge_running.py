@@ -28,7 +28,7 @@ _PACKAGES = ("dokja", "numpy", "torch", "transformers", "accelerate", "peft", "a
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@click.command(short_help="Build a model by a plan, recording what is done while it is done.")
+@click.command
 @click.argument("plan", metavar="PLAN", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")

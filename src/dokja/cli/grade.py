@@ -17,7 +17,7 @@ __all__ = ["grade"]
 DECLARED, FOUND, UNDECIDED = 0, 3, 4
 
 
-@click.command(short_help="Grade one model T0–T6, component by component.")
+@click.command
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("model")
 @click.option("--rulebook", help="A file or a packaged version; the folder's own by default.")

@@ -24,7 +24,7 @@ DECIDED, FOUND, UNDECIDED = 0, 3, 4
 SOFTWARE = ("dokja", __version__)
 
 
-@click.command(short_help="Judge a stage, or check a decision that someone sends you.")
+@click.command
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--stage", help="Id of the stage in the rulebook.")
 @click.option("--rulebook", help="A file or a packaged version; the folder's own by default.")

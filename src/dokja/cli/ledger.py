@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(short_help="Verify, show, append to, prove from, witness and export a ledger.")
+@click.group
 def ledger() -> None:
     """Verify, show, append to, prove from, witness and export a ledger.
 

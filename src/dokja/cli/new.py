@@ -31,7 +31,7 @@ __all__ = ["new", "rulebook_draft"]
 PREPARED = ("models", "items", "ballots.jsonl", "sheets.jsonl")
 
 
-@click.command(short_help="Make a programme folder.")
+@click.command
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--from",

@@ -27,7 +27,7 @@ _DraftsOf = Callable[..., list[tuple[str, list[Draft]]]]
 WHAT = ("benchmarks", "ballots", "sheets", "lineage")
 
 
-@click.command(short_help="Make a stage's observations and append them to the ledger.")
+@click.command
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--stage", required=True, help="Id of the stage in the rulebook.")
 @click.option("--only", type=click.Choice(WHAT), multiple=True, help="Only these; all by default.")

@@ -14,7 +14,7 @@ from dokja.evidence.ledger import open_programme
 __all__ = ["rules"]
 
 
-@click.group(short_help="Check, show and adopt rulebooks.")
+@click.group
 def rules() -> None:
     """Check a rulebook, list and show the packaged ones, adopt a new version.
 

@@ -1,7 +1,8 @@
-"""Floor of papers in, training records out. No room stands here yet.
+"""Floor of papers in, training records out.
 
-The rooms to come are `reading`, `cleaning`, `deduplicating`, `rights` and `packing`; each enters
-as a package with its own door, and nothing above it is imported.
+`packing` writes token shards and their manifests. The rooms to come are `reading`, `cleaning`,
+`deduplicating` and `rights`; each enters as a package with its own door, and nothing above the
+floor is imported.
 """
 
 __all__: list[str] = []

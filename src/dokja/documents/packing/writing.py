@@ -288,10 +288,10 @@ def _unfinished(folder: Path) -> Iterator[Path]:
                 os.fsync(handle)
                 inside.rename(folder)
                 _sync_folder(folder.parent)
-        except BaseException:
-            # Whatever ended the writing goes on up; only the half-written files go.
+        finally:
+            # Whatever ended the writing goes on up; only half-written files go. A corpus that
+            # came to its end has its own name by now.
             shutil.rmtree(inside, ignore_errors=True)
-            raise
     finally:
         os.close(handle)
 

@@ -38,6 +38,8 @@ from dokja.values import Json
 
 __all__ = ["plan_recipe"]
 
+_PLACE = {"device", "nodes", "gpus_per_node", "gpu", "hours"}
+
 _PROBES = 10  # a run has about as many probes of its full state
 _PROBE_GAP = 10  # steps between the two states of a probe: what an examiner replays
 _DENSE = (10, 20, 30, 40, 60, 80, 100)  # states at the start that are kept in any case
@@ -106,9 +108,6 @@ def plan_recipe(
     mixtures = _mixtures(planner, tokenizer)
     components = _components(planner, family, tokenizer=tokenizer, mixtures=mixtures)
     claim = claim_model([one.claim_facts() for one in components], table=table)
-    engine = terms.engine.model_dump(mode="json")
-    place = terms.size[size].model_dump(mode="json", include={"device", "nodes", "gpus_per_node"})
-    place |= {"gpu": terms.size[size].gpu, "hours": terms.size[size].hours}
     fixed = terms.seed.fixed
     return Plan(
         name=recipe.name,
@@ -116,8 +115,8 @@ def plan_recipe(
         size=size,
         components=components,
         data={name: mixture.to_json() for name, mixture in mixtures.items()},
-        engine=engine,
-        place=place,
+        engine=terms.engine.model_dump(mode="json"),
+        place=terms.size[size].model_dump(mode="json", include=_PLACE),
         seed={"drawn": True} if fixed is None else {"fixed": fixed},
         claim={**claim.to_json(), "table_digest": str(table.digest)},
         budget=_budgets(components),
@@ -179,6 +178,17 @@ def _components(
     return tuple(planned)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Beginning:
+    """What a component is before its first step."""
+
+    origin: Mapping[str, Json]
+    descent: Descent
+    structure: Structure | None = None
+    model: Model | None = None
+    facts: dict[str, Json] = field(default_factory=dict)
+
+
 def _component(
     planner: _Planner,
     component: ComponentTerms,
@@ -187,51 +197,61 @@ def _component(
     tokenizer: PlannedTokenizer | None,
     mixtures: Mapping[str, Mixture],
 ) -> PlannedComponent:
-    origin = component.origin.model_dump(mode="json", exclude_none=True)
-    facts: dict[str, Json] = {}
-    structure: Structure | None = None
-    model: Model | None = None
-    if component.origin.base is not None and component.role != "tokenizer":
-        base = planner.base(component.origin.base, root=component.origin.root)
-        structure, origin = base.structure, {**origin, "root": base.root}
-        model = Model(tensors=SourceTensors(base.source), structure=base.structure, name=base.root)
-        facts["licence_text"] = licence_file(base.folder) is not None
-        descent = _with_root(descent, name=base.name, root=base.root)
-    elif component.origin.scratch is not None and component.role == "language-body":
-        structure = _structure(planner, component, tokenizer)
-        model = _hollow(structure)
-    if component.origin.index is not None:
-        facts["index"] = _index(planner, component.id, planner.here / component.origin.index)
-    if component.tensors:
-        facts["tensors"] = [*component.tensors]
-    if component.role == "tokenizer" and tokenizer is not None:
-        facts |= {"digest": str(tokenizer.digest), "rows": tokenizer.rows}
-    if tokenizer is not None and structure is not None and component.role == "language-body":
-        _fits(planner, component, tokenizer, structure)
+    begun = _begun(planner, component, descent, tokenizer=tokenizer)
+    structure, model = begun.structure, begun.model
     stages: list[Mapping[str, Json]] = []
     moved: list[float] = []
     for number, step in enumerate(component.step, start=1):
         place = f"component {component.id}, step {number}"
         if step.is_training:
-            stage, structure_now = _training(planner, step, structure, place, mixtures), structure
-            stages.append(stage)
-            if structure_now is not None:
-                moved.append(_moved_share(step, structure_now))
+            stages.append(_training(planner, step, structure, place, mixtures))
+            moved += [] if structure is None else [_moved_share(step, structure)]
         else:
             model = _transformed(planner, step, model, place=place)
             structure = model.structure
-            stages.append({"kind": "transform", "do": step.do, "parameters": _plain(step)})
-            stages[-1] = {**stages[-1], "structure": structure.to_json()}
+            said: dict[str, Json] = {"do": step.do, "parameters": _plain(step)}
+            stages.append({"kind": "transform", **said, "structure": structure.to_json()})
     counted = None if structure is None else structure.parameters()
     return PlannedComponent(
-        descent=descent,
-        origin=origin,
+        descent=begun.descent,
+        origin=begun.origin,
         stages=tuple(stages),
         structure=structure,
         parameters=counted if counted is not None else _count(component),
         moved_share=max(moved, default=None),
-        facts=facts,
+        facts=begun.facts,
     )
+
+
+def _begun(
+    planner: _Planner,
+    component: ComponentTerms,
+    descent: Descent,
+    *,
+    tokenizer: PlannedTokenizer | None,
+) -> _Beginning:
+    said = component.origin.model_dump(mode="json", exclude_none=True)
+    begun = _Beginning(origin=said, descent=descent)
+    if component.origin.base is not None and component.role != "tokenizer":
+        base = planner.base(component.origin.base, root=component.origin.root)
+        begun.origin, begun.structure = {**said, "root": base.root}, base.structure
+        begun.model = Model(
+            tensors=SourceTensors(base.source), structure=base.structure, name=base.root
+        )
+        begun.facts["licence_text"] = licence_file(base.folder) is not None
+        begun.descent = _with_root(descent, name=base.name, root=base.root)
+    elif component.origin.scratch is not None and component.role == "language-body":
+        begun.structure = _structure(planner, component, tokenizer)
+        begun.model = _hollow(begun.structure)
+    if component.origin.index is not None:
+        begun.facts["index"] = _index(planner, component.id, planner.here / component.origin.index)
+    if component.tensors:
+        begun.facts["tensors"] = [*component.tensors]
+    if component.role == "tokenizer" and tokenizer is not None:
+        begun.facts |= {"digest": str(tokenizer.digest), "rows": tokenizer.rows}
+    if tokenizer is not None and begun.structure is not None:
+        _fits(planner, component, tokenizer, begun.structure)
+    return begun
 
 
 def _structure(

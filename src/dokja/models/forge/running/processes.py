@@ -120,9 +120,9 @@ def work(
             while worker.poll() is None:
                 watch()
                 time.sleep(_POLL_SECONDS)
-        except BaseException:
-            _stop(worker)
-            raise
+        finally:
+            if worker.poll() is None:  # we are leaving before it ended: interrupted, or a fault
+                _stop(worker)
     watch()
     if worker.returncode not in {0, INTERRUPTED}:
         raise EngineError(_ended(worker.returncode, log=log))

@@ -100,9 +100,8 @@ def write_folder(
         _settle_folder(unfinished)
         unfinished.rename(folder)
         _settle_folder(folder.parent)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)  # gone already once it has its name
     return tuple(sorted(folder.iterdir()))
 
 
@@ -134,9 +133,8 @@ def write_tensors(tensors: Tensors, path: Path, *, dtype: str | None = None) -> 
             _write_shard(tensors, shard, stored=stored, stream=stream)
         unfinished.replace(path)
         _settle_folder(path.parent)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    finally:
+        unfinished.unlink(missing_ok=True)  # gone already once it has its name
 
 
 def _stored_types(tensors: Tensors, dtype: str | None) -> dict[str, np.dtype[Any]]:
