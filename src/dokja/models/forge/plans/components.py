@@ -54,6 +54,18 @@ def plan_component(
     tokenizer: PlannedTokenizer | None,
     mixtures: Mapping[str, Mixture],
 ) -> PlannedComponent:
+    """Return a component with its base found and its steps resolved.
+
+    Args:
+        planner: Of the recipe.
+        component: As the recipe says it.
+        descent: Where it comes from.
+        tokenizer: The recipe's tokenizer.
+        mixtures: The recipe's data, packed.
+
+    Raises:
+        RecipeError, CorpusError, TransformError, WeightsError: See `plan_recipe`.
+    """
     begun = _begun(planner, component, descent, tokenizer=tokenizer)
     structure, model = begun.structure, begun.model
     stages: list[Mapping[str, Json]] = []

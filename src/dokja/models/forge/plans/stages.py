@@ -1,4 +1,4 @@
-"""A recipe's steps, resolved: transforms applied to shapes, trainings with every number filled in."""
+"""A recipe's steps, resolved: transforms applied to shapes, trainings with all their numbers."""
 
 import math
 from collections.abc import Mapping
@@ -21,6 +21,18 @@ _DENSE = (10, 20, 30, 40, 60, 80, 100)  # states at the start that are kept in a
 
 
 def transformed(planner: Planner, step: StepTerms, model: Model | None, *, place: str) -> Model:
+    """Return what a transform makes of a model; nothing is computed yet.
+
+    Args:
+        planner: Of the recipe.
+        step: The transform.
+        model: What it is applied to; none where the forge knows no structure.
+        place: What mistakes call the step.
+
+    Raises:
+        RecipeError: There is no structure to transform, or another parent is not there.
+        TransformError: It does not fit the model.
+    """
     if model is None:
         raise RecipeError(
             [
@@ -67,6 +79,19 @@ def training_stage(
     place: str,
     mixtures: Mapping[str, Mixture],
 ) -> dict[str, Json]:
+    """Return a training with every number filled in.
+
+    Args:
+        planner: Of the recipe.
+        step: The training.
+        structure: What is trained; none where the forge does not know it.
+        place: What mistakes call the step.
+        mixtures: The recipe's data, packed.
+
+    Raises:
+        CorpusError: The data do not last for the steps.
+        RecipeError: The teacher is not there.
+    """
     batch, optimizer = step.batch, step.optimizer
     if batch is None or optimizer is None or step.tokens is None or step.data is None:
         message = f"{place}: checking let a training without batch, optimizer, tokens or data pass"
@@ -108,6 +133,7 @@ def _kept(steps: int, probe: int) -> tuple[int, ...]:
 
 
 def moved_share(step: StepTerms, structure: Structure) -> float:
+    """Return the share of the parameters that a training may move, in [0, 1]."""
     if step.trainable == "all":
         return 1.0
     if step.trainable == "adapters":
