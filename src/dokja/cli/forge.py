@@ -15,6 +15,10 @@ _COMMANDS = {
         "dokja.cli.forge_running:run",
         "Build a model by a plan, recording what is done while it is done.",
     ),
+    "attach": (
+        "dokja.cli.forge_running:attach",
+        "Record a training that runs, or ran, elsewhere.",
+    ),
     "claim": (
         "dokja.cli.forge_planning:claim",
         "Say what a recipe or plan may claim under a table, and why.",

@@ -1,10 +1,11 @@
-"""`dokja forge run`: build a model by a plan, with a chain that says what was done."""
+"""`dokja forge run` and `attach`: build a model by a plan, here or elsewhere, and record it."""
 
 import os
 import platform
 import secrets
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,10 +20,11 @@ from dokja.cli.printing import as_json, emit, now, say
 from dokja.models.forge.engines.contract import INTERRUPTED
 from dokja.models.forge.plans import BaseStore, Plan, read_plan
 from dokja.models.forge.records import NONCE_BYTES, Code
-from dokja.models.forge.running import Builder, run_plan
+from dokja.models.forge.running import Builder, Cluster, read_left, run_plan
+from dokja.models.forge.running.places import RunPlaces
 from dokja.values import Digest
 
-__all__ = ["run"]
+__all__ = ["attach", "builder_of", "drive", "run"]
 
 _PACKAGES = ("dokja", "numpy", "torch", "transformers", "accelerate", "peft", "ai2-olmo-core")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -37,6 +39,10 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The builder's secret key.")
 @click.option("--name", default="builder.local", show_default=True, help="Name of a new key.")
+@click.option("--launch", is_flag=True, help="Write launch files instead of training here.")
+@click.option("--partition", help="With --launch: partition of the scheduler.")
+@click.option("--account", help="With --launch: who pays.")
+@click.option("--cluster-python", default="python3", show_default=True, help="Interpreter there.")
 @as_json
 def run(
     plan: Path,
@@ -46,22 +52,114 @@ def run(
     bases: tuple[Path, ...],
     key: Path | None,
     name: str,
+    launch: bool,
+    partition: str | None,
+    account: str | None,
+    cluster_python: str,
     as_json: bool,
 ) -> int:
     """Run PLAN: commit, draw the seed, train, record, seal.
 
     Without --key a key is made beside the run's folder. Every entry of the chain is shown to a
     witness on this machine, which proves order and nothing else; a programme's ledger is a
-    better one. A run that was stopped, or killed, goes on with --resume.
+    better one. A run that was stopped, or killed, goes on with --resume. With --launch nothing
+    trains here: the run is committed, launch files are written (python, torchrun, Slurm, Ray, or
+    torchtitan's and Megatron's settings), and `dokja forge attach` records what they do.
 
     \b
     Example:
       dokja forge run build/plan-t4 -o build/run-t4
     """
     read = read_plan(plan)
-    signer = builder_key(key, beside=output, name=name)
-    builder = Builder(
-        signer=signer,
+    cluster = Cluster(python=cluster_python, partition=partition, account=account)
+    builder = builder_of(
+        output, key=key, name=name, bases=bases, cluster=cluster if launch else None
+    )
+    return drive(read, plan, output, builder=builder, resume=resume, as_json=as_json)
+
+
+@click.command
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--plan", "plan", type=click.Path(path_type=Path), help="The plan, for a new run.")
+@click.option("--log", type=click.Path(path_type=Path), help="A training log made elsewhere.")
+@click.option(
+    "--checkpoint", multiple=True, metavar="STEP=FOLDER", help="Weights after so many steps."
+)
+@click.option("--follow", is_flag=True, help="Look again until the training has ended.")
+@click.option("--every", default=10.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--bases", multiple=True, type=click.Path(path_type=Path), help="Where others' weights lie."
+)
+@click.option("--key", type=click.Path(path_type=Path), help="The builder's secret key.")
+@click.option("--name", default="builder.local", show_default=True, help="Name of a new key.")
+@as_json
+def attach(
+    folder: Path,
+    *,
+    plan: Path | None,
+    log: Path | None,
+    checkpoint: tuple[str, ...],
+    follow: bool,
+    every: float,
+    bases: tuple[Path, ...],
+    key: Path | None,
+    name: str,
+    as_json: bool,
+) -> int:
+    """Record a training that runs, or ran, elsewhere.
+
+    After `dokja forge run --launch`: reads what the engine has left in RUN so far, and seals the
+    run when it is done; with --follow it looks until then. For a run made without Dokja: give
+    its plan, its log (Trainer state, TensorBoard, W&B, JSONL, torchtitan or Megatron output)
+    and its checkpoints; all of it counts as late, and what is missing stays missing.
+
+    \b
+    Examples:
+      dokja forge attach build/run-t4 --follow
+      dokja forge attach build/run-old --plan build/plan-t4 --log trainer_state.json \\
+          --checkpoint 0=init --checkpoint 300=final
+    """
+    plan_folder = plan or RunPlaces(folder).plan_folder
+    read = read_plan(plan_folder)
+    handed = log is not None or bool(checkpoint)
+    left = read_left(log=log, checkpoints=_checkpoints(checkpoint)) if handed else None
+    builder = replace(
+        builder_of(folder, key=key, name=name, bases=bases, cluster=None if handed else Cluster()),
+        left=left,
+    )
+    resume = (folder / "plan.json").exists()
+    while True:
+        code = drive(
+            read, plan_folder, folder, builder=builder, resume=resume, as_json=as_json, quiet=follow
+        )
+        if code == 0 or not follow:
+            return code
+        resume = True
+        time.sleep(every)
+
+
+def _checkpoints(given: tuple[str, ...]) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for one in given:
+        step, sign, folder = one.partition("=")
+        if not sign or not step.isdigit():
+            message = f"--checkpoint wants STEP=FOLDER; read {one!r}"
+            raise click.UsageError(message)
+        found[int(step)] = Path(folder)
+    return found
+
+
+def builder_of(
+    output: Path,
+    *,
+    key: Path | None,
+    name: str,
+    bases: tuple[Path, ...],
+    cluster: Cluster | None,
+) -> Builder:
+    """Return the builder that this machine and these options make."""
+    return Builder(
+        signer=builder_key(key, beside=output, name=name),
         clock=now,
         witness=local_witness(output, clock=now),
         nonce=secrets.token_bytes(NONCE_BYTES),
@@ -70,7 +168,21 @@ def run(
         facts=_facts(),
         environment=_environment(),
         python=sys.executable,
+        cluster=cluster,
     )
+
+
+def drive(
+    read: Plan,
+    plan: Path,
+    output: Path,
+    *,
+    builder: Builder,
+    resume: bool,
+    as_json: bool,
+    quiet: bool = False,
+) -> int:
+    """Run a plan as far as it goes, tell how far that was, and return the exit code."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -80,6 +192,8 @@ def run(
             bar.update(task, completed=step, description=f"{stage}: step {step}, loss {loss:.3f}")
 
         result = run_plan(plan, output, builder=replace(builder, progress=progress), resume=resume)
+    if quiet and not result.sealed:
+        return INTERRUPTED
     if as_json:
         emit(
             {
@@ -95,9 +209,13 @@ def run(
             say(f"{component}: {root}")
         say(f"record {output / 'record.json'}, model {output / 'model'}")
         say(f"next: dokja forge verify {output} --level V2")
+    elif builder.cluster is not None or builder.left is not None:
+        say(f"committed; launch files and jobs lie in {output}")
+        say(f"then record what they do: dokja forge attach {output} --follow")
     else:
         say(f"stopped; go on with: dokja forge run {plan} -o {output} --resume")
-    return 0 if result.sealed else INTERRUPTED
+    waits = builder.cluster is not None or builder.left is not None
+    return 0 if result.sealed or (waits and not quiet) else INTERRUPTED
 
 
 def _steps(plan: Plan) -> int:

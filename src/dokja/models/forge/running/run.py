@@ -5,28 +5,27 @@ any moment goes on from there and ends with the same bytes where the engine allo
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dokja.errors import Mistake, RecipeError
 from dokja.models.forge.corpora import VERSION as ORDER_VERSION
-from dokja.models.forge.plans import BaseStore, Plan, PlannedComponent, read_plan
+from dokja.models.forge.plans import Plan, PlannedComponent, read_plan
 from dokja.models.forge.records import (
     ChainWriter,
-    Code,
     Commit,
     Init,
     Seal,
     SeedOrigin,
     Stage,
-    Witness,
     draw_seed,
 )
 from dokja.models.forge.records.facts import Compute
 from dokja.models.forge.records.forms import plain
+from dokja.models.forge.running.building import Builder
 from dokja.models.forge.running.finishing import finish_model
 from dokja.models.forge.running.places import RunPlaces, write_whole
 from dokja.models.forge.running.processes import RunLock
@@ -37,42 +36,12 @@ from dokja.models.forge.running.transforming import transform_stage
 from dokja.models.weights import open_source
 from dokja.models.weights.roots import root, root_text, source_digests
 from dokja.values import Digest, Json
-from dokja.values.keys import SigningKey
 
 __all__ = ["Builder", "RunResult", "run_plan"]
 
 _ARCHIVE_SHARE = 0.5
 _DENSE_UNTIL = 100
 _HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Builder:
-    """Who builds, and with what.
-
-    Attributes:
-        signer: The builder's key.
-        clock: The builder's clock.
-        witness: Who sees every entry; none for nobody, and then nothing is live.
-        nonce: 32 secret bytes for a new run.
-        bases: Where others' weights are looked for.
-        code: The code that runs.
-        facts: Package versions, devices and threads, for the commit.
-        environment: All of the environment that workers get.
-        python: The interpreter that engines run under.
-        progress: Told stage, step and loss.
-    """
-
-    signer: SigningKey
-    clock: Callable[[], datetime]
-    witness: Witness | None
-    nonce: bytes = field(repr=False)
-    bases: BaseStore
-    code: Code
-    facts: Mapping[str, Any]
-    environment: Mapping[str, str] = field(repr=False)
-    python: str
-    progress: Callable[[str, int, float], None] = lambda _stage, _step, _loss: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +179,7 @@ class _Run:
                 recipe=plan.recipe,
                 plan=plan.digest,
                 code=builder.code,
-                environment=dict(builder.facts),
+                environment={**builder.facts, **self._made()},
                 data=manifests,
                 order=ORDER_VERSION,
                 tokenizer=tokenizer,
@@ -220,6 +189,12 @@ class _Run:
                 dense_until=_DENSE_UNTIL,
             )
         )
+
+    def _made(self) -> dict[str, Json]:
+        """Say where it trains, if that is not here."""
+        if self._builder.left is not None:
+            return {"made": "elsewhere, and handed in after the fact"}
+        return {"made": "elsewhere, by launch files"} if self._builder.cluster else {}
 
     def _init(self) -> bytes:
         """Draw the seed from the commit's receipt, make every start, and say so."""
@@ -235,9 +210,7 @@ class _Run:
             seed = draw_seed(self._plan.digest, nonce, receipt=receipt)
             origin = SeedOrigin.NONCE if receipt is None else SeedOrigin.RECEIPT
         roots = {
-            component.id: start_weights(
-                component, self._places, seed=seed, bases=self._builder.bases, file=self._plan.name
-            )
+            component.id: self._start(component, seed)
             for component in self._plan.components
             if component.structure is not None
         }
@@ -251,6 +224,23 @@ class _Run:
             )
         )
         return seed
+
+    def _start(self, component: PlannedComponent, seed: bytes) -> str:
+        """Lay a component's first weights down, and return their root.
+
+        Of a run made elsewhere they are what was handed in as step 0: no seed of ours drew them.
+        """
+        left = self._builder.left
+        given = None if left is None else left.checkpoints.get(0)
+        if given is not None and "base" not in component.origin:
+            target = self._places.start(component.id) / "weights"
+            if not target.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copytree(given, target)
+            return _root_of(target)
+        return start_weights(
+            component, self._places, seed=seed, bases=self._builder.bases, file=self._plan.name
+        )
 
     def _stage(
         self, component: PlannedComponent, index: int, stage: Mapping[str, Any], *, seed: bytes
@@ -278,9 +268,7 @@ class _Run:
             self._places,
             chain=self._chain,
             lock=self._lock,
-            environment=self._builder.environment,
-            python=self._builder.python,
-            progress=self._builder.progress,
+            builder=self._builder,
         )
         return trainer.train(component, stage, folder=folder, start=before, seed=seed)
 

@@ -1,7 +1,7 @@
 """A planned training: its job is written, its engine started, and what it says recorded."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, wr
 from dokja.models.forge.plans import Plan, PlannedComponent
 from dokja.models.forge.plans.mixtures import job_sources
 from dokja.models.forge.records import ChainWriter, Checkpoint
+from dokja.models.forge.running.attaching import Left, left_by, take_in
+from dokja.models.forge.running.building import Builder
+from dokja.models.forge.running.launching import Cluster, write_launch_files
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.forge.running.processes import RunLock, work
 from dokja.models.forge.running.recorder import PROBE_GAP, Recorder
@@ -25,6 +28,9 @@ ENGINES: Mapping[str, str] = {
     "olmo": "dokja.models.forge.workers.olmo",
 }
 """Engines that run here, as modules that take a job file."""
+
+FOREIGN = ("titan", "megatron")
+"""Engines that are never started here: their settings are written, what they leave is read."""
 
 _ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -117,9 +123,7 @@ class Trainer:
         places: The run's places.
         chain: Where what it does is said.
         lock: The run's lock, held.
-        environment: All of the environment that workers get.
-        python: The interpreter that engines run under.
-        progress: Told stage, step and loss.
+        builder: Who builds, and with what.
     """
 
     def __init__(
@@ -130,13 +134,10 @@ class Trainer:
         *,
         chain: ChainWriter,
         lock: RunLock,
-        environment: Mapping[str, str],
-        python: str,
-        progress: Callable[[str, int, float], None],
+        builder: Builder,
     ) -> None:
         self._plan, self._plan_folder, self._places = plan, plan_folder, places
-        self._chain, self._lock = chain, lock
-        self._environment, self._python, self._progress = environment, python, progress
+        self._chain, self._lock, self._builder = chain, lock, builder
 
     def train(
         self,
@@ -166,15 +167,42 @@ class Trainer:
         if self.is_told(folder, job):
             return True
         write_job(job, folder / "job.json")
+        if self._builder.left is not None or self._builder.cluster is not None:
+            return self._elsewhere(component, folder, job)
         code = work(
             self._command(folder / "job.json"),
             folder=folder,
             lock=self._lock,
-            environment={**self._environment, "DOKJA_PLAN": str(self._plan.digest)},
+            environment={**self._builder.environment, "DOKJA_PLAN": str(self._plan.digest)},
             watch=recorder.watch,
         )
         recorder.finish()
         return code == DONE
+
+    def _elsewhere(self, component: PlannedComponent, folder: Path, job: Job) -> bool:
+        """Write launch files, or take in what was handed in or left behind so far."""
+        name = str(self._plan.engine["name"])
+        left = self._builder.left
+        if left is None and name in FOREIGN:
+            left = left_by(name, folder)
+        if (self._builder.cluster is not None and left is None) or left == Left():
+            write_launch_files(
+                self._plan,
+                job,
+                folder,
+                module=ENGINES.get(name),
+                cluster=self._builder.cluster or Cluster(),
+            )
+        if left is None:
+            return False  # the recorder has read what our own engine left, and it is not done
+        return take_in(
+            left,
+            chain=self._chain,
+            places=self._places,
+            component=component.id,
+            folder=folder,
+            job=job,
+        )
 
     def is_told(self, folder: Path, job: Job) -> bool:
         """Tell whether the chain holds all of a training that came to its end."""
@@ -197,7 +225,7 @@ class Trainer:
             job=job,
             probe_ends=frozenset(range(probes, job.last_step + 1, probes)),
             archive=frozenset(stage["archive_at"]),
-            progress=lambda step, loss: self._progress(folder.name, step, loss),
+            progress=lambda step, loss: self._builder.progress(folder.name, step, loss),
         )
 
     def _command(self, job: Path) -> tuple[str, ...]:
@@ -213,8 +241,8 @@ class Trainer:
                         place="engine.name",
                         read=repr(name),
                         expected="an engine that runs here: " + ", ".join([*ENGINES, "command"]),
-                        remedy="Write its launch files with: dokja forge attach --plan …",
+                        remedy="Write its launch files with: dokja forge run PLAN -o RUN --launch",
                     )
                 ]
             )
-        return (self._python, "-m", ENGINES[name], str(job.resolve()))
+        return (self._builder.python, "-m", ENGINES[name], str(job.resolve()))
