@@ -246,6 +246,18 @@ def test_mistakes_are_told_at_once(networks):
     ]
 
 
+def test_a_record_that_states_nothing_is_refused(networks):
+    said = launder(networks["llama"].tensors, networks["llama"].structure, seed=b"12").record
+
+    for wrong, places in (
+        ({"kinds": "all", "seed": 3}, ["kinds", "seed"]),
+        ({"kinds": ["bleach", []], "seed": "xy"}, ["kinds", "kinds", "seed"]),
+    ):
+        with pytest.raises(TransformError) as caught:
+            LaunderingRecord.from_json({**said.to_json(), **wrong})
+        assert [one.place for one in caught.value.mistakes] == places
+
+
 def test_a_family_without_axes_is_refused():
     latent = Structure(
         family="latent-moe",

@@ -232,7 +232,7 @@ def test_steady_sums_are_sums(values):
         ({"do": "prune-heads", "groups": [2], "heads": [0, 0]}, ["groups", "heads"]),
         ({"do": "grow", "ffn": 47}, ["ffn"]),
         (
-            {"do": "upcycle", "experts": 2, "experts_per_token": 3, "seed": ""},
+            {"do": "upcycle", "experts": 2, "experts_per_token": 3, "seed": "01"},
             ["experts_per_token"],
         ),
     ],

@@ -106,6 +106,16 @@ def test_stored_form_stands_for_the_fake_one(scheme, networks, tmp_path):
     assert size < others + matrices * {"int4-group": 0.75}.get(scheme, 1.25) + 20_000
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_values_that_no_scale_holds_are_refused_or_become_zero(scheme):
+    tiny = np.full((2, 4), 1e-45, dtype=np.float32)
+
+    assert decode(encode(tiny, SCHEMES[scheme]), SCHEMES[scheme]).tolist() == [[0.0] * 4] * 2
+    for value in (np.nan, np.inf):
+        with pytest.raises(TransformError, match="NaN or an infinity"):
+            encode(np.array([[1, value]], dtype=np.float32), SCHEMES[scheme])
+
+
 def test_fewer_bits_cost_more(networks, net, ids):
     parent = networks["llama"]
 
@@ -301,7 +311,8 @@ def test_all_mistakes_of_a_step_come_at_once():
         ({"do": "prune-neurons", "keep": 3, "share": 0.5}, ["keep"]),
         ({"do": "replace-embeddings"}, ["seed"]),
         ({"do": "dus", "map": {"kind": "overlap"}}, ["map"]),
-        ({"do": "noise", "share": True, "seed": ""}, ["share"]),
+        ({"do": "noise", "share": True, "seed": ""}, ["share", "seed"]),
+        ({"do": "prune-neurons", "keep": 3, "criterion": "random"}, ["seed"]),
         ({"do": "dus", "map": [True]}, ["map"]),
         ({"do": "dos"}, ["do"]),
         ({"do": ["dus"]}, ["do"]),
@@ -367,6 +378,15 @@ def test_floats_are_rounded_to_the_type_that_was_asked(dtype, kind, networks, tm
     assert all(
         np.array_equal(found[name], one.astype(kind)) for name, one in parent.weights.items()
     )
+
+
+def test_config_tells_the_type_that_was_written(networks, tmp_path):
+    parent = networks["llama"]
+
+    write_folder(parent.tensors, tmp_path / "m", config=parent.structure.config(), dtype="BF16")
+
+    said = json.loads((tmp_path / "m/config.json").read_text())
+    assert said == {**parent.structure.config(), "dtype": "bfloat16"}
 
 
 def test_codes_keep_their_type_when_floats_are_rounded(networks, tmp_path):

@@ -78,7 +78,7 @@ class LaunderingRecord:
             for key, sort in wanted.items()
             if not isinstance(said.get(key), sort)
         )
-        refuse(_unknown(said["kinds"]))
+        refuse([*_unknown(said["kinds"]), *_seed_mistakes(said["seed"])])
         return cls(
             kinds=tuple(said["kinds"]),
             seed=bytes.fromhex(said["seed"]),
@@ -205,9 +205,21 @@ def _untied(structure: Structure) -> Structure:
     return Structure.from_json({**structure.to_json(), "tied": False})
 
 
+def _seed_mistakes(seed: str) -> Iterator[Mistake]:
+    try:
+        bytes.fromhex(seed)
+    except ValueError:
+        yield Mistake(
+            file="laundering record",
+            place="seed",
+            read=repr(seed[:20]),
+            expected="hexadecimal digits in pairs",
+        )
+
+
 def _unknown(kinds: Sequence[Any]) -> Iterator[Mistake]:
     for name in kinds:
-        if name not in KINDS:
+        if not isinstance(name, str) or name not in KINDS:
             yield Mistake(
                 file="launder",
                 place="kinds",

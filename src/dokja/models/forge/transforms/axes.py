@@ -6,7 +6,7 @@ and holds for every family in it. Where the next family goes: one line in `_TABL
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
@@ -15,7 +15,17 @@ from typing import Any
 from dokja.errors import Mistake, RecipeError, TransformError
 from dokja.models.forge.structures import Structure
 
-__all__ = ["Axis", "Place", "known_family", "layer_name", "place", "resized"]
+__all__ = [
+    "NEURONS",
+    "RESIDUAL",
+    "Axis",
+    "Place",
+    "known_family",
+    "layer_name",
+    "place",
+    "resized",
+    "split_layer",
+]
 
 
 class Axis(Enum):
@@ -221,10 +231,3 @@ def resized(structure: Structure, **sizes: Any) -> Structure:
         return replace(structure, **sizes)
     except RecipeError as error:
         raise TransformError(error.mistakes) from error
-
-
-def positions_of(structure: Structure, axis: Axis) -> Iterator[str]:
-    """Yield the names of all tensors that have an axis of this kind."""
-    for name in structure.shapes():
-        if axis in place(structure, name).axes:
-            yield name

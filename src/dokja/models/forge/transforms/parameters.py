@@ -191,10 +191,14 @@ def choice(name: str, among: Sequence[str], *, default: Any = NO_DEFAULT) -> Par
 
 def seed(*, default: Any = NO_DEFAULT) -> Parameter:
     """Return the parameter `seed`: bytes, written as hexadecimal digits."""
+    # An empty seed is no choice, and stands only where none is needed.
+    needed = default is NO_DEFAULT
     return Parameter(
         name="seed",
         expected='hexadecimal digits in pairs, such as "00ff"',
-        fits=lambda value: isinstance(value, str) and _is_hex(value),
+        fits=lambda value: (
+            isinstance(value, str) and _is_hex(value) and (bool(value) or not needed)
+        ),
         default=default,
     )
 

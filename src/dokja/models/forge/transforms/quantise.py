@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.errors import Mistake
+from dokja.errors import Mistake, TransformError
 from dokja.models.forge.transforms.records import Model, Transformed, TransformRecord, refuse
 from dokja.models.forge.transforms.tensors import FLOAT32, Derived, Plan, Tensors, copied
 from dokja.values import Json
@@ -120,6 +120,9 @@ def encode(matrix: Array, scheme: Scheme) -> Codes:
     Args:
         matrix: Shape `(rows, columns)`, finite.
         scheme: One of `SCHEMES`.
+
+    Raises:
+        TransformError: A value is NaN or an infinity.
 
     Example:
         >>> codes = encode(np.array([[0.5, -1.0]], dtype=np.float32), SCHEMES["int8-row"])
@@ -272,10 +275,20 @@ def _scales(values: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
     wide = scheme.columns or max(values.shape[1], 1)
     across = np.maximum.reduceat(sizes, np.arange(0, values.shape[1], wide), axis=1)
     largest = np.maximum.reduceat(across, np.arange(0, len(values), scheme.rows), axis=0)
-    # A block of zeros divides by one, and stays zeros.
-    scales: NDArray[np.float32] = np.where(
-        largest == 0, np.float32(1), largest / np.float32(scheme.largest)
-    )
+    if not np.isfinite(largest).all():
+        raise TransformError(
+            [
+                Mistake(
+                    file="quantise",
+                    place="values",
+                    read="NaN or an infinity",
+                    expected="finite values: no scale holds these",
+                )
+            ]
+        )
+    scales: NDArray[np.float32] = (largest / np.float32(scheme.largest)).astype(np.float32)
+    # A block of zeros, or of values too small for a scale, divides by one and becomes zeros.
+    scales[scales == 0] = 1
     return scales
 
 

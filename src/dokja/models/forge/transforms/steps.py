@@ -107,6 +107,8 @@ def _prune_mistakes(values: _Values) -> Sequence[tuple[str, str, str]]:
     given = [key for key in ("keep", "share", "kept") if values[key] is not None]
     if len(given) != 1:
         return [("keep", ", ".join(given) or "nothing", "exactly one of keep, share, kept")]
+    if values["criterion"] == "random" and values["kept"] is None and not values["seed"]:
+        return [("seed", "nothing", "a seed: neurons are drawn")]
     return []
 
 
@@ -142,7 +144,7 @@ _MERGE_NEEDS = {"slerp": {"share"}, "ties": {"density"}, "dare": {"density", "se
 def _merge_mistakes(values: _Values) -> Sequence[tuple[str, str, str]]:
     method = values["method"]
     keys = ("weights", "share", "density", "seed")
-    given = {key for key in keys if values[key] is not None}
+    given = {key for key in keys if values[key] not in (None, "")}
     found = [
         (key, "nothing", f"this key: the method {method} needs it")
         for key in sorted(_MERGE_NEEDS.get(method, set()) - given)
@@ -193,7 +195,7 @@ def _vocabulary_mistakes(values: _Values) -> Sequence[tuple[str, str, str]]:
         for key in ("add", "multiple", "share", "rows")
         if (values[key] is None) == (key == needed)
     ]
-    if values["seed"] is None and (values["kind"] == "swap" or values["new"] == "seed"):
+    if not values["seed"] and (values["kind"] == "swap" or values["new"] == "seed"):
         found.append(("seed", "nothing", "a seed: rows are drawn"))
     return found
 
@@ -208,7 +210,7 @@ def _replace_embeddings(values: _Values, sources: Sequence[Model]) -> Transforme
 
 
 def _replace_mistakes(values: _Values) -> Sequence[tuple[str, str, str]]:
-    if (values["seed"] is None) == (values["with"] is None):
+    if bool(values["seed"]) == bool(values["with"]):
         return [("seed", "both or neither", "either a seed, or another model in `with`")]
     return []
 

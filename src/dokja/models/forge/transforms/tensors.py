@@ -5,7 +5,7 @@ it is read, and forgotten by whoever read it. Transforms chain without anything 
 between them. Nothing here knows what a tensor is for.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -25,7 +25,6 @@ __all__ = [
     "edited",
     "items",
     "made",
-    "subset",
 ]
 
 Array = NDArray[Any]
@@ -181,11 +180,6 @@ def edited(tensors: Tensors, edit: Callable[[str, Array], Array]) -> Derived:
             for name in tensors.names
         }
     )
-
-
-def subset(tensors: Tensors, names: Sequence[str]) -> Derived:
-    """Return some of the tensors."""
-    return Derived({name: copied(tensors, name) for name in names})
 
 
 def items(tensors: Tensors) -> Iterator[tuple[str, Array]]:

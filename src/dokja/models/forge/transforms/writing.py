@@ -41,6 +41,7 @@ STORED: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """Types that can be written, by the names that safetensors gives them."""
 
 _CODES = {dtype: code for code, dtype in STORED.items()}
+_TOLD: Mapping[str | None, str] = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _ALIGNMENT = 8
 _PIECE = 1 << 24
 
@@ -69,7 +70,7 @@ def write_folder(
     Args:
         tensors: What is written, one in memory at a time.
         folder: Where; it must not exist yet, its parent must.
-        config: Becomes `config.json`; none is written without it.
+        config: Becomes `config.json`, its `dtype` being what is written; none without it.
         dtype: A key of `STORED` to which floats are rounded; as they are by default.
         shard_bytes: Most bytes of values in one file; a larger tensor gets one of its own. More
             than one file are listed in `model.safetensors.index.json`.
@@ -93,7 +94,7 @@ def write_folder(
         for shard in shards:
             with (unfinished / shard.name).open("xb") as stream:
                 _write_shard(tensors, shard, stored=stored, stream=stream)
-        for name, content in _small_files(shards, config, files or {}, stem=stem):
+        for name, content in _small_files(shards, config, files or {}, stem=stem, dtype=dtype):
             with (unfinished / name).open("xb") as stream:
                 stream.write(content)
                 _settle(stream)
@@ -241,6 +242,7 @@ def _small_files(
     files: Mapping[str, bytes],
     *,
     stem: str,
+    dtype: str | None,
 ) -> Iterator[tuple[str, bytes]]:
     if len(shards) > 1:
         index = {
@@ -249,7 +251,8 @@ def _small_files(
         }
         yield f"{stem}.safetensors.index.json", _written(index)
     if config is not None:
-        yield "config.json", _written(config)
+        told = {"dtype": _TOLD[dtype]} if dtype in _TOLD and "dtype" in config else {}
+        yield "config.json", _written({**config, **told})
     yield from files.items()
 
 
