@@ -6,6 +6,8 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,15 +18,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dokja.cli.forge_keys import builder_key, local_witness
+from dokja.cli.forge_ledger import LedgerWitness
 from dokja.cli.printing import as_json, emit, now, say
+from dokja.cli.programmes import unbroken
+from dokja.evidence.ledger import SigningKey
 from dokja.models.forge.engines.contract import INTERRUPTED
 from dokja.models.forge.plans import BaseStore, Plan, read_plan
-from dokja.models.forge.records import NONCE_BYTES, Code
+from dokja.models.forge.records import NONCE_BYTES, Code, Witness
 from dokja.models.forge.running import Builder, Cluster, read_left, run_plan
 from dokja.models.forge.running.places import RunPlaces
 from dokja.values import Digest
 
-__all__ = ["attach", "builder_of", "drive", "run"]
+__all__ = ["attach", "builder_of", "drive", "run", "witnessed"]
 
 _PACKAGES = ("dokja", "numpy", "torch", "transformers", "accelerate", "peft", "ai2-olmo-core")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -38,6 +43,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     "--bases", multiple=True, type=click.Path(path_type=Path), help="Where others' weights lie."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The builder's secret key.")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Programme folder that witnesses.")
+@click.option("--actor", default="builder", show_default=True, help="With --ledger: who enters.")
 @click.option("--name", default="builder.local", show_default=True, help="Name of a new key.")
 @click.option("--launch", is_flag=True, help="Write launch files instead of training here.")
 @click.option("--partition", help="With --launch: partition of the scheduler.")
@@ -51,6 +58,8 @@ def run(
     resume: bool,
     bases: tuple[Path, ...],
     key: Path | None,
+    ledger: Path | None,
+    actor: str,
     name: str,
     launch: bool,
     partition: str | None,
@@ -61,10 +70,12 @@ def run(
     """Run PLAN: commit, draw the seed, train, record, seal.
 
     Without --key a key is made beside the run's folder. Every entry of the chain is shown to a
-    witness on this machine, which proves order and nothing else; a programme's ledger is a
-    better one. A run that was stopped, or killed, goes on with --resume. With --launch nothing
-    trains here: the run is committed, launch files are written (python, torchrun, Slurm, Ray, or
-    torchtitan's and Megatron's settings), and `dokja forge attach` records what they do.
+    witness: with --ledger to a programme's ledger, else to one on this machine, which proves
+    order to nobody but whoever trusts it.
+
+    A run that was stopped, or killed, goes on with --resume. With --launch nothing trains here:
+    the run is committed, launch files are written (python, torchrun, Slurm, Ray, or the settings
+    of torchtitan and Megatron), and `dokja forge attach` records what they do.
 
     \b
     Example:
@@ -72,10 +83,11 @@ def run(
     """
     read = read_plan(plan)
     cluster = Cluster(python=cluster_python, partition=partition, account=account)
-    builder = builder_of(
-        output, key=key, name=name, bases=bases, cluster=cluster if launch else None
-    )
-    return drive(read, plan, output, builder=builder, resume=resume, as_json=as_json)
+    with witnessed(output, key=key, name=name, ledger=ledger, actor=actor) as (signer, witness):
+        builder = builder_of(
+            signer, witness=witness, bases=bases, cluster=cluster if launch else None
+        )
+        return drive(read, plan, output, builder=builder, resume=resume, as_json=as_json)
 
 
 @click.command
@@ -91,6 +103,8 @@ def run(
     "--bases", multiple=True, type=click.Path(path_type=Path), help="Where others' weights lie."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The builder's secret key.")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Programme folder that witnesses.")
+@click.option("--actor", default="builder", show_default=True, help="With --ledger: who enters.")
 @click.option("--name", default="builder.local", show_default=True, help="Name of a new key.")
 @as_json
 def attach(
@@ -103,6 +117,8 @@ def attach(
     every: float,
     bases: tuple[Path, ...],
     key: Path | None,
+    ledger: Path | None,
+    actor: str,
     name: str,
     as_json: bool,
 ) -> int:
@@ -123,19 +139,25 @@ def attach(
     read = read_plan(plan_folder)
     handed = log is not None or bool(checkpoint)
     left = read_left(log=log, checkpoints=_checkpoints(checkpoint)) if handed else None
-    builder = replace(
-        builder_of(folder, key=key, name=name, bases=bases, cluster=None if handed else Cluster()),
-        left=left,
-    )
     resume = (folder / "plan.json").exists()
-    while True:
-        code = drive(
-            read, plan_folder, folder, builder=builder, resume=resume, as_json=as_json, quiet=follow
-        )
-        if code == 0 or not follow:
-            return code
-        resume = True
-        time.sleep(every)
+    with witnessed(folder, key=key, name=name, ledger=ledger, actor=actor) as (signer, witness):
+        cluster = None if handed else Cluster()
+        built = builder_of(signer, witness=witness, bases=bases, cluster=cluster)
+        builder = replace(built, left=left)
+        while True:
+            code = drive(
+                read,
+                plan_folder,
+                folder,
+                builder=builder,
+                resume=resume,
+                as_json=as_json,
+                quiet=follow,
+            )
+            if code == 0 or not follow:
+                return code
+            resume = True
+            time.sleep(every)
 
 
 def _checkpoints(given: tuple[str, ...]) -> dict[int, Path]:
@@ -149,19 +171,32 @@ def _checkpoints(given: tuple[str, ...]) -> dict[int, Path]:
     return found
 
 
+@contextmanager
+def witnessed(
+    output: Path, *, key: Path | None, name: str, ledger: Path | None, actor: str
+) -> Iterator[tuple[SigningKey, Witness]]:
+    """Yield the builder's key and the witness: a programme's ledger, or one on this machine."""
+    signer = builder_key(key, beside=output, name=name)
+    if ledger is None:
+        yield signer, local_witness(output, clock=now)
+        return
+    with unbroken(ledger) as programme:
+        vkey = str(signer.verifier)
+        yield signer, LedgerWitness(programme, builder=vkey, actor=actor, clock=now)
+
+
 def builder_of(
-    output: Path,
+    signer: SigningKey,
     *,
-    key: Path | None,
-    name: str,
+    witness: Witness,
     bases: tuple[Path, ...],
     cluster: Cluster | None,
 ) -> Builder:
     """Return the builder that this machine and these options make."""
     return Builder(
-        signer=builder_key(key, beside=output, name=name),
+        signer=signer,
         clock=now,
-        witness=local_witness(output, clock=now),
+        witness=witness,
         nonce=secrets.token_bytes(NONCE_BYTES),
         bases=BaseStore(bases),
         code=_code(),

@@ -25,56 +25,6 @@ from dokja.models.forge.records import (
 )
 from dokja.models.forge.records.attest import read_attestation
 from dokja.models.forge.records.register import KeyRegister
-from dokja.models.weights import open_source
-from dokja.models.weights.roots import root, root_text, source_digests
-
-RECIPE = """
-schema = "dokja.recipe/1"
-name = "tiny"
-
-[[component]]
-id = "body"
-role = "language-body"
-from = { scratch = "llama" }
-
-[[component.step]]
-do = "train"
-data = "text"
-tokens = 20_480
-batch = { sequences = 4, length = 128 }
-optimizer = { lr = 1e-3 }
-
-[data.text]
-sources = [{ made = "sentences", seed = "a", documents = 100 }]
-
-[engine]
-name = "ref"
-
-[seed]
-fixed = "of the tests"
-
-[size.cpu.component.body]
-shape = { width = 32, layers = 2, heads = 2, head_width = 16, kv_heads = 1, ffn = 64 }
-"""
-
-
-def planned(folder, text=RECIPE, *, name="plan"):
-    (folder / "tiny.toml").write_text(text)
-    assert dokja(["forge", "plan", str(folder / "tiny.toml"), "-o", str(folder / name)]) == 0
-    return folder / name
-
-
-def root_of(folder):
-    return root_text(root(source_digests(open_source(folder))))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    plan = planned(folder)
-    assert dokja(["forge", "run", str(plan), "-o", str(folder / "run")]) == 0
-    return folder / "run"
 
 
 def test_chain_says_everything_that_was_done(whole):
@@ -91,7 +41,7 @@ def test_chain_says_everything_that_was_done(whole):
     assert chain.waiting == ()
 
 
-def test_states_that_the_chain_names_lie_on_the_disk(whole):
+def test_states_that_the_chain_names_lie_on_the_disk(whole, root_of):
     chain = read_chain(whole)
 
     kept = {said.state.step: said for _, said in chain.of(Checkpoint)}
@@ -101,14 +51,14 @@ def test_states_that_the_chain_names_lie_on_the_disk(whole):
         assert root_of(whole / said.folder / "weights") == said.state.weights
 
 
-def test_seal_names_the_model_that_came_out(whole):
+def test_seal_names_the_model_that_came_out(whole, root_of):
     seal = read_chain(whole).seal
 
     assert seal.roots["body"] == root_of(whole / "model")
     assert (whole / "model/tokenizer.json").exists()
 
 
-def test_record_is_signed_and_says_the_same_as_the_chain(whole):
+def test_record_is_signed_and_says_the_same_as_the_chain(whole, root_of):
     attestation = read_attestation(whole / "record.json", keys=KeyRegister(keys=()))
 
     record = attestation.record
@@ -125,8 +75,8 @@ def test_a_fixed_seed_is_called_one(whole):
     assert init.origin is SeedOrigin.FIXED
 
 
-def test_a_drawn_seed_is_another_in_every_run(tmp_path):
-    text = RECIPE.replace('fixed = "of the tests"\n', "").replace("20_480", "2_048")
+def test_a_drawn_seed_is_another_in_every_run(tmp_path, planned, recipe):
+    text = recipe.replace('fixed = "of the tests"\n', "").replace("20_480", "2_048")
     plan = planned(tmp_path, text)
 
     for name in ("one", "two"):
@@ -164,7 +114,7 @@ def killed_at(plan, run, *, step):
 
 
 @pytest.mark.parametrize("step", [1, 20, 31])
-def test_run_that_was_killed_ends_with_the_same_bytes_and_says_so(tmp_path, whole, step):
+def test_run_that_was_killed_ends_with_the_same_bytes_and_says_so(tmp_path, whole, step, planned):
     plan = planned(tmp_path)
     killed_at(plan, tmp_path / "run", step=step)
 
@@ -179,7 +129,7 @@ def test_run_that_was_killed_ends_with_the_same_bytes_and_says_so(tmp_path, whol
     assert [one.resumed_at for _, one in chain.of(Interruption)] != []
 
 
-def test_a_second_process_is_refused_while_one_works(tmp_path):
+def test_a_second_process_is_refused_while_one_works(tmp_path, planned):
     plan = planned(tmp_path)
     first = started(plan, tmp_path / "run")
     until = time.monotonic() + 60
@@ -209,8 +159,8 @@ def test_a_sealed_run_is_left_as_it_is(whole):
     assert ((whole / "chain.jsonl").read_bytes(), (whole / "record.json").read_bytes()) == before
 
 
-def test_a_run_of_another_plan_is_refused(tmp_path, whole, capsys):
-    other = planned(tmp_path, RECIPE.replace("lr = 1e-3", "lr = 2e-3"))
+def test_a_run_of_another_plan_is_refused(tmp_path, whole, capsys, planned, recipe):
+    other = planned(tmp_path, recipe.replace("lr = 1e-3", "lr = 2e-3"))
 
     code = dokja(["forge", "run", str(other), "-o", str(whole), "--resume"])
 
@@ -218,8 +168,8 @@ def test_a_run_of_another_plan_is_refused(tmp_path, whole, capsys):
     assert str(read_plan(other).digest) in capsys.readouterr().err
 
 
-def test_a_worker_that_fails_says_why_and_loses_nothing(tmp_path, capsys):
-    text = RECIPE.replace('name = "ref"', 'name = "command"\ncommand = ["false"]')
+def test_a_worker_that_fails_says_why_and_loses_nothing(tmp_path, capsys, planned, recipe):
+    text = recipe.replace('name = "ref"', 'name = "command"\ncommand = ["false"]')
     plan = planned(tmp_path, text)
 
     code = dokja(["forge", "run", str(plan), "-o", str(tmp_path / "run")])
@@ -233,8 +183,8 @@ def test_a_worker_that_fails_says_why_and_loses_nothing(tmp_path, capsys):
     ]
 
 
-def test_plan_is_whole_or_not_there(tmp_path, capsys):
-    (tmp_path / "bad.toml").write_text(RECIPE.replace("documents = 100", "documents = 1"))
+def test_plan_is_whole_or_not_there(tmp_path, capsys, recipe):
+    (tmp_path / "bad.toml").write_text(recipe.replace("documents = 100", "documents = 1"))
 
     code = dokja(["forge", "plan", str(tmp_path / "bad.toml"), "-o", str(tmp_path / "plan")])
 
