@@ -194,8 +194,8 @@ def test_spreadsheets_are_there_without_a_row_where_there_is_no_record(written):
             {"component": "body", "references": ["하늬"], "level": "V2", "live_share": 0.95},
             (
                 "body를 하늬와 견주지 않았으나 제작 기록이 이를 대신합니다. 검증자가 "
-                "V2(가중치)까지 검증하고 시드에서 초기값을 다시 만들어 확인했으며, 학습 단계 가운데 "
-                "95%는 증인이 그때그때 확인했습니다."
+                "V2(가중치)까지 검증하고 시드에서 초기값을 다시 만들어 확인했으며, 학습 단계 "
+                "가운데 95%는 증인이 그때그때 확인했습니다."
             ),
             (
                 "The body has not been compared with 하늬, and its build record makes that good: "
