@@ -1,19 +1,21 @@
-"""Makes the sample's models from `recipes.toml`.
+"""The engine that makes the sample's models: a program of the builder's own, run by the forge.
 
-    OMP_NUM_THREADS=1 python sample/make/train.py [--only ID ...] [--into FOLDER]
+    dokja forge plan sample/make/recipes/garam-1.toml -o build/plan-garam
+    dokja forge run build/plan-garam -o build/run-garam
 
-Needs torch and tokenizers (`requirements/torch.txt`, then `requirements/torch-extra.txt`). A
-model that is there already is left alone, so that an interrupted run can be started again;
-delete its folder to make it anew. Same recipe, same torch build, one thread: same weights.
+Needs torch and tokenizers (`requirements/torch.txt`, then `requirements/torch-extra.txt`). It
+takes a job file, tells its steps as every engine does, and leaves a folder with all components.
+It does not go on where it was stopped: it starts again. Same recipe, same torch build, one
+thread: same weights. `build.py` makes all six.
 """
 
-import argparse
 import json
 import random
 import shutil
+import sys
 import time
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ from vocabulary import train_tokenizer, with_reserved
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent / "programme" / "models"
 BATCH, LOOKED_AT, LOOK_EVERY = 64, 32, 2
+TOLD_EVERY = 50
 GLYPH_QUESTION = "이 글자는?"
 IGNORED = -100
 END = 2
@@ -105,9 +108,22 @@ def glyph_batch(tokenizer: Tokenizer, rng: np.random.Generator) -> tuple[Tensor,
 
 
 def train(
-    network: Body, tokenizer: Tokenizer, recipe: dict[str, Any], *, shares: dict[str, float]
+    network: Body,
+    tokenizer: Tokenizer,
+    recipe: dict[str, Any],
+    *,
+    shares: dict[str, float],
+    told: Callable[..., None] = lambda *_, **__: None,
 ) -> float:
-    """Train the network and return its mean loss over the last fifty steps."""
+    """Train the network and return its mean loss over the last fifty steps.
+
+    Args:
+        network: What is trained.
+        tokenizer: Its tokenizer.
+        recipe: Seed, steps and rates.
+        shares: How often each benchmark is asked.
+        told: Called with the first of some steps and their losses, rates, norms and tokens.
+    """
     seed, steps = recipe["seed"], recipe["steps"]
     optimiser = Optimiser(
         network,
@@ -117,6 +133,9 @@ def train(
     )
     rng = np.random.default_rng(list(seed.encode()))
     losses: list[float] = []
+    rates: list[float] = []
+    norms: list[float] = []
+    seen = 0
     asked = batches(tokenizer, seed, shares=shares)
     for step, (inputs, targets) in enumerate(islice(asked, steps)):
         loss = loss_of(network(inputs), targets)
@@ -125,28 +144,38 @@ def train(
             pictures, question, answers = glyph_batch(tokenizer, rng)
             loss = loss + loss_of(network(question, before=network.look(pictures)), answers)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step(min(1.0, (step + 1) / 50, 2 * (steps - step) / steps))
-        if (step + 1) % 100 == 0:
-            print(f"  step {step + 1}/{steps}: loss {np.mean(losses[-100:]):.4f}", flush=True)
+        norms.append(float(nn.utils.clip_grad_norm_(network.parameters(), 1.0)))
+        factor = min(1.0, (step + 1) / 50, 2 * (steps - step) / steps)
+        optimiser.step(factor)
+        rates.append(recipe["rate"] * factor)
+        seen += inputs.numel()
+        if (step + 1) % TOLD_EVERY == 0 or step + 1 == steps:
+            first = step + 2 - len(rates)
+            told(first, losses[first - 1 :], rates=rates, norms=norms, seen=seen)
+            rates, norms, seen = [], [], 0
     return float(np.mean(losses[-50:]))
 
 
-def begun(recipe: dict[str, Any], models: Path) -> tuple[Body, Tokenizer]:
-    """Return the network before training, and its tokenizer."""
+def begun(recipe: dict[str, Any], bases: dict[str, Path]) -> tuple[Body, Tokenizer]:
+    """Return the network before training, and its tokenizer.
+
+    Args:
+        recipe: As `recipe_of` reads it.
+        bases: Folders of the models that it starts from, by name.
+    """
     torch.manual_seed(int.from_bytes(recipe["seed"].encode()[:7], "big"))
     parent = recipe.get("from")
     if parent:
-        first = Tokenizer.from_file(str(models / parent / "tokenizer.json"))
+        first = Tokenizer.from_file(str(bases[parent] / "tokenizer.json"))
         tokenizer = with_reserved(first, count=recipe["reserved_tokens"])
     else:
         tokenizer = train_tokenizer(recipe["seed"], **recipe["tokenizer"])
     shape = Shape(vocabulary=tokenizer.get_vocab_size(), layers=recipe["layers"])
     network = SightedBody(shape) if recipe.get("sighted") else Body(shape)
     if parent:
-        scale_up(network, load_file(models / parent / "model.safetensors"), recipe["layer_map"])
+        scale_up(network, load_file(bases[parent] / "model.safetensors"), recipe["layer_map"])
     if "encoder_from" in recipe:
-        transplant(network, load_file(models / recipe["encoder_from"] / "model.safetensors"))
+        transplant(network, load_file(bases[recipe["encoder_from"]] / "model.safetensors"))
     return network, tokenizer
 
 
@@ -240,43 +269,93 @@ def saved(network: Body, tokenizer: Tokenizer, folder: Path) -> dict[str, int]:
     return {prefix: count for prefix, count in counted.items() if count}
 
 
-def main() -> None:
-    """Make every model that is not there yet, and note how it went."""
-    parser = argparse.ArgumentParser(description="Make the sample's models.")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--into", type=Path, default=MODELS)
-    arguments = parser.parse_args()
+def recipe_of(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a job asks for, as this engine sees it.
+
+    Args:
+        job: The job's object.
+        folder: The job file's folder, from which its paths start.
+    """
+    parts = {part["descent"]["component"]: part for part in job["components"]}
+    options = {
+        name: {
+            key: value
+            for stage in part["stages"]
+            for key, value in (stage.get("options") or stage.get("parameters") or {}).items()
+        }
+        for name, part in parts.items()
+    }
+    body, tokenizer = options["language-body"], options["tokenizer"]
+    found: dict[str, Any] = {
+        "id": job["name"],
+        "seed": job["fixed_seed"],
+        "layers": parts["language-body"]["structure"]["layers"],
+        "steps": body["steps"],
+        "rate": body["rate"],
+        "shares": body["shares"],
+        "sighted": "vision-encoder" in parts,
+    }
+    base = parts["language-body"]["from"].get("base")
+    if base:
+        found |= {"from": base, "layer_map": body["map"], "reserved_tokens": body["add"]}
+    else:
+        found["tokenizer"] = tokenizer
+    encoder = parts.get("vision-encoder", {}).get("from", {}).get("base")
+    if encoder:
+        found |= {"encoder_from": encoder, "encoder_rate": options["vision-encoder"]["rate"]}
+    bases = {name: folder / path for name, path in job["bases"].items()}
+    return found | {"bases": bases}
+
+
+class Events:
+    """Tells of a run as every engine does: one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.write_text("", encoding="utf-8")  # this engine starts again from the beginning
+
+    def tell(self, kind: str, **said: Any) -> None:
+        """Append one event."""
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = json.dumps({"kind": kind, **said, "at": at}, ensure_ascii=False)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def main(path: Path) -> None:
+    """Make the model that a job file asks for."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
-    recipes = tomllib.loads((HERE / "recipes.toml").read_text(encoding="utf-8"))
-    for recipe in recipes["model"]:
-        folder = arguments.into / recipe["id"]
-        if folder.exists() or (arguments.only and recipe["id"] not in arguments.only):
-            continue
-        print(recipe["id"], flush=True)
-        start = time.perf_counter()
-        network, tokenizer = begun(recipe, arguments.into)
-        loss = train(network, tokenizer, recipe, shares=recipes["shares"])
-        parameters = saved(network, tokenizer, folder)
-        record = HERE if arguments.into == MODELS else arguments.into
-        _note(
-            record / "record.json",
-            recipe["id"],
-            {
-                "parameters": parameters,
-                "bytes": (folder / "model.safetensors").stat().st_size,
-                "last_loss_nats": round(loss, 4),
-                "seconds": round(time.perf_counter() - start),
-                "torch": torch.__version__,
-            },
+    job = json.loads(path.read_text(encoding="utf-8"))
+    recipe = recipe_of(job, path.parent)
+    events = Events(path.parent / job["events"])
+    start = time.perf_counter()
+    events.tell("start", step=0, environment={"torch": torch.__version__, "threads": 1})
+    network, tokenizer = begun(recipe, recipe["bases"])
+    tokens = 0
+
+    def told(
+        first: int, losses: list[float], *, rates: list[float], norms: list[float], seen: int
+    ) -> None:
+        nonlocal tokens
+        tokens += seen
+        last = first + len(losses) - 1
+        events.tell(
+            "steps",
+            first=first,
+            last=last,
+            tokens=[tokens],
+            loss=losses,
+            lr=rates,
+            grad_norm=norms,
+            instances=[(first - 1) * BATCH, last * BATCH],
         )
 
-
-def _note(path: Path, model: str, facts: dict[str, Any]) -> None:
-    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    record[model] = facts
-    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    loss = train(network, tokenizer, recipe, shares=recipe["shares"], told=told)
+    saved(network, tokenizer, path.parent / job["final"])
+    seconds = round(time.perf_counter() - start, 3)
+    events.tell("end", step=recipe["steps"], device_seconds=seconds, last_loss=round(loss, 4))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

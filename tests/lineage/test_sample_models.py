@@ -1,6 +1,5 @@
 """The sample's six models, compared each with each: found what the recipes did, and no more."""
 
-import tomllib
 from itertools import permutations
 from pathlib import Path
 
@@ -8,12 +7,13 @@ import numpy as np
 import pytest
 
 from dokja.evidence.lineage import Derivation, Direction, Relation, trace
+from dokja.models.forge.recipes import read_recipe
 from dokja.models.weights import open_source
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 RECIPES = {
-    recipe["id"]: recipe
-    for recipe in tomllib.loads((SAMPLE / "make" / "recipes.toml").read_text())["model"]
+    path.stem: {part.id: part for part in read_recipe(path).at("cpu").component}
+    for path in sorted((SAMPLE / "make/recipes").glob("*.toml"))
 }
 PAIRS = list(permutations(RECIPES, 2))
 
@@ -33,11 +33,17 @@ def of_component(report, component):
 
 
 def start(model):
-    return RECIPES[model].get("from")
+    return RECIPES[model]["language-body"].origin.base
 
 
 def encoder_start(model):
-    return RECIPES[model].get("encoder_from")
+    encoder = RECIPES[model].get("vision-encoder")
+    return None if encoder is None else encoder.origin.base
+
+
+def layer_map(model):
+    steps = RECIPES[model]["language-body"].step
+    return next(step.parameters["map"] for step in steps if step.do == "dus")
 
 
 SCALED = [(model, start(model)) for model in RECIPES if start(model)]
@@ -52,7 +58,7 @@ def test_body_that_was_scaled_up_is_mapped_layer_by_layer(reports, model, root):
     assert finding.relations == (Relation.DEPTH_EDITED,)
     assert finding.derivation is Derivation.YES
     assert finding.direction is Direction.MODEL_FROM_REFERENCE
-    assert finding.layer_map == tuple(enumerate(RECIPES[model]["layer_map"]))
+    assert finding.layer_map == tuple(enumerate(layer_map(model)))
     assert finding.effect.low > 0.5
 
 

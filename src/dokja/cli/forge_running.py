@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -255,7 +255,9 @@ def drive(
 
 def _steps(plan: Plan) -> int:
     stages = [stage for one in plan.components for stage in one.stages]
-    counts = [stage["steps"] for stage in stages if stage["kind"] == "train"]
+    options = [stage.get("options") for stage in stages]
+    said = [*stages, *(one for one in options if isinstance(one, Mapping))]
+    counts = [one.get("steps") for one in said]
     return max((count for count in counts if isinstance(count, int)), default=1)
 
 

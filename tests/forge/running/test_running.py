@@ -179,7 +179,6 @@ def test_a_worker_that_fails_says_why_and_loses_nothing(tmp_path, capsys, planne
     assert [link.entry.kind for link in read_chain(tmp_path / "run").links] == [
         "commit",
         "init",
-        "stage",
     ]
 
 

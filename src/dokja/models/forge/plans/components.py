@@ -103,10 +103,12 @@ def _begun(
     begun = _Beginning(origin=said, descent=descent)
     if component.origin.base is not None and component.role != "tokenizer":
         base = planner.base(component.origin.base, root=component.origin.root)
-        begun.origin, begun.structure = {**said, "root": base.root}, base.structure
-        begun.model = Model(
-            tensors=SourceTensors(base.source), structure=base.structure, name=base.root
-        )
+        begun.origin = {**said, "root": base.root}
+        if component.role == "language-body":
+            begun.structure = base.structure
+            begun.model = Model(
+                tensors=SourceTensors(base.source), structure=base.structure, name=base.root
+            )
         begun.facts["licence_text"] = licence_file(base.folder) is not None
         begun.descent = _with_root(descent, name=base.name, root=base.root)
     elif component.origin.scratch is not None and component.role == "language-body":

@@ -149,7 +149,7 @@ def _budgets(components: Sequence[PlannedComponent]) -> dict[str, Json]:
     for component in components:
         for number, stage in enumerate(component.stages, start=1):
             said = stage.get("structure")
-            if stage["kind"] != "train" or not isinstance(said, Mapping):
+            if "batch" not in stage or not isinstance(said, Mapping):
                 continue
             batch, tokens = stage["batch"], stage["tokens"]
             length = batch["length"] if isinstance(batch, Mapping) else 0

@@ -72,6 +72,13 @@ def plain_parameters(step: StepTerms) -> dict[str, Json]:
     return found
 
 
+def _said(step: StepTerms) -> dict[str, Json]:
+    """Return what a training says beside options of its own."""
+    known = set(StepTerms.model_fields) - {"do", "trainable"}
+    found: dict[str, Json] = step.model_dump(mode="json", include=known, exclude_unset=True)
+    return found
+
+
 def training_stage(
     planner: Planner,
     step: StepTerms,
@@ -92,6 +99,14 @@ def training_stage(
         CorpusError: The data do not last for the steps.
         RecipeError: The teacher is not there.
     """
+    if planner.terms.engine.name == "command":
+        return {
+            "kind": "train",
+            "do": "train",
+            "structure": None if structure is None else structure.to_json(),
+            "trainable": step.trainable if isinstance(step.trainable, str) else [*step.trainable],
+            "options": {**_said(step), **plain_parameters(step)},
+        }
     batch, optimizer = step.batch, step.optimizer
     if batch is None or optimizer is None or step.tokens is None or step.data is None:
         message = f"{place}: checking let a training without batch, optimizer, tokens or data pass"

@@ -88,6 +88,8 @@ def plan_tokenizer(
         RecipeError, CorpusError, ExtraMissingError: See `tokenizing`.
     """
     own = next((one for one in terms.component if one.role == "tokenizer"), None)
+    if terms.engine.name == "command" and not terms.data:
+        return None  # the engine makes or takes it, with the weights
     if own is not None and own.origin.train is not None:
         return _trained(terms, own, folder=folder, here=here)
     bodies = [one for one in terms.component if one.role == "language-body"]

@@ -29,6 +29,8 @@ def contradictions(recipe: RecipeFile, *, file: str, whole: bool) -> Iterator[Mi
         yield from _origin(component, file=file, place=place, whole=whole)
         for number, step in enumerate(component.step, start=1):
             at = f"{place}, step {number}"
+            if step.is_training and recipe.engine.name == "command":
+                continue  # a program of the builder's own takes whatever options it has
             if step.is_training:
                 yield from _training(recipe, step, file=file, place=at, whole=whole)
             else:
@@ -56,6 +58,13 @@ def _names(recipe: RecipeFile, file: str) -> Iterator[Mistake]:
                 read=f"train, for the role {component.role}",
                 expected="a tokenizer; weights are trained by a step",
             )
+        if train.kind == "engine" and recipe.engine.name != "command":
+            yield Mistake(
+                file=file,
+                place=f"{place}.train.kind",
+                read="engine",
+                expected="byte-bpe or bytes: only an engine of one's own makes tokenizers",
+            )
         if train.kind == "byte-bpe" and (train.size is None or train.corpus is None):
             yield _missing(file, place, "size and corpus beside byte-bpe")
         if train.corpus is not None and train.corpus not in recipe.data:
@@ -74,7 +83,7 @@ def _origin(component: ComponentTerms, *, file: str, place: str, whole: bool) ->
     family = component.origin.scratch
     if family is None:
         return
-    if family not in FAMILIES:
+    if family not in FAMILIES and component.role == "language-body":
         yield _unknown(file, f"{place}, from.scratch", family, tuple(FAMILIES), what="family")
     if not any(step.is_training for step in component.step):
         yield Mistake(
@@ -85,7 +94,7 @@ def _origin(component: ComponentTerms, *, file: str, place: str, whole: bool) ->
         )
     needed = ("width", "layers", "heads")
     lacking = [key for key in needed if key not in component.shape]
-    if whole and lacking:
+    if whole and lacking and component.role == "language-body":
         yield _missing(file, f"{place}, shape", ", ".join(lacking))
 
 

@@ -72,7 +72,8 @@ class _Terms(BaseModel):
 class TokenizerTerms(_Terms):
     """A tokenizer that is trained here."""
 
-    kind: Literal["byte-bpe", "bytes"]
+    kind: Literal["byte-bpe", "bytes", "engine"]
+    """`engine`: a program of the builder's own makes it, with the weights."""
     size: Whole | None = None
     """Tokens, specials included; for `byte-bpe`."""
     corpus: Identifier | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dokja.models.forge.plans import Plan, PlannedComponent
 from dokja.models.forge.records.manifests import file_manifest
+from dokja.models.forge.running.joint import component_root, joint_folder
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.weights import open_source
 from dokja.models.weights.roots import root, root_text, source_digests
@@ -18,6 +19,8 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_m
 
 def result_folder(plan: Plan, places: RunPlaces, component: PlannedComponent) -> Path:
     """Return where what came out of a component lies."""
+    if plan.engine["name"] == "command" and component.descent.role != "retrieval":
+        return places.model
     if component.structure is None:
         return places.folder / "parts" / component.id
     bodies = [one for one in plan.components if one.structure is not None]
@@ -39,6 +42,8 @@ def finish_model(
         places: The run's places.
         last: Returns where a component's last weights lie.
     """
+    if plan.engine["name"] == "command":
+        return _finish_joint(plan, places)
     roots: dict[str, str] = {}
     files: dict[str, Digest] = {}
     for component in plan.components:
@@ -54,6 +59,18 @@ def finish_model(
             roots[component.id] = root_text(root(source_digests(open_source(target))))
         files[component.id] = file_manifest(target).digest
     return roots, files
+
+
+def _finish_joint(plan: Plan, places: RunPlaces) -> tuple[Mapping[str, str], Mapping[str, Digest]]:
+    """Take over what a program of the builder's own left: one folder for all components."""
+    _copy(joint_folder(places) / "model", places.model)
+    files = file_manifest(places.model).digest
+    roots = {
+        one.id: component_root(places.model, one)
+        for one in plan.components
+        if one.descent.role not in {"tokenizer", "retrieval"}
+    }
+    return roots, {one.id: files for one in plan.components}
 
 
 def _add_tokenizer(

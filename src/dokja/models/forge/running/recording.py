@@ -88,16 +88,12 @@ def plan_facts(plan: Plan, plan_folder: Path, places: RunPlaces, *, chain: Chain
         ),
         data=tuple(_data(plan, plan_folder)),
         tokenizer=tokenizer,
-        steps={
-            one.id: _steps(one)
-            for one in plan.components
-            if any(stage["kind"] == "train" for stage in one.stages)
-        },
+        steps={one.id: _steps(one) for one in plan.components if _steps(one)},
     )
 
 
 def _steps(component: PlannedComponent) -> int:
-    counts = [stage["steps"] for stage in component.stages if stage["kind"] == "train"]
+    counts = [stage.get("steps") for stage in component.stages if stage["kind"] == "train"]
     return sum(count for count in counts if isinstance(count, int))
 
 

@@ -27,11 +27,12 @@ from dokja.models.forge.records.facts import Compute
 from dokja.models.forge.records.forms import plain
 from dokja.models.forge.running.building import Builder
 from dokja.models.forge.running.finishing import finish_model
+from dokja.models.forge.running.joint import write_joint_job
 from dokja.models.forge.running.places import RunPlaces, write_whole
 from dokja.models.forge.running.processes import RunLock
 from dokja.models.forge.running.recording import write_record
 from dokja.models.forge.running.starting import start_weights
-from dokja.models.forge.running.training import Trainer
+from dokja.models.forge.running.training import Trainer, train_joint
 from dokja.models.forge.running.transforming import transform_stage
 from dokja.models.weights import open_source
 from dokja.models.weights.roots import root, root_text, source_digests
@@ -136,12 +137,36 @@ class _Run:
         if self._chain.chain.commit is None:
             self._commit()
         seed = self._init()
+        if self._plan.engine["name"] == "command":
+            return self._joint(seed)
         for component in self._plan.components:
             if component.structure is None:
                 continue
             for index, stage in enumerate(component.stages):
                 if not self._stage(component, index, stage, seed=seed):
                     return self._result(sealed=False)
+        self._seal()
+        return self._recorded()
+
+    def _joint(self, seed: bytes) -> RunResult:
+        """Let a program of the builder's own make all components, and record what it says."""
+        bases = {
+            str(one.origin["base"]): self._builder.bases.find(str(one.origin["base"])) or Path()
+            for one in self._plan.components
+            if "base" in one.origin
+        }
+        here = Path(str(self._plan.place.get("here") or self._plan_folder))
+        job = write_joint_job(self._plan, self._places, seed=seed, here=here, bases=bases)
+        done = train_joint(
+            self._plan,
+            self._places,
+            job,
+            chain=self._chain,
+            lock=self._lock,
+            builder=self._builder,
+        )
+        if not done:
+            return self._result(sealed=False)
         self._seal()
         return self._recorded()
 
@@ -212,7 +237,7 @@ class _Run:
         roots = {
             component.id: self._start(component, seed)
             for component in self._plan.components
-            if component.structure is not None
+            if component.structure is not None and self._plan.engine["name"] != "command"
         }
         self._chain.append(
             Init(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dokja.errors import Mistake, RecipeError
+from dokja.errors import EngineError, Mistake, RecipeError
 from dokja.models.forge.engines.contract import DONE
 from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, write_job
 from dokja.models.forge.plans import Plan, PlannedComponent
@@ -13,14 +13,16 @@ from dokja.models.forge.plans.mixtures import job_sources
 from dokja.models.forge.records import ChainWriter, Checkpoint
 from dokja.models.forge.running.attaching import Left, left_by, take_in
 from dokja.models.forge.running.building import Builder
+from dokja.models.forge.running.joint import JOINT
 from dokja.models.forge.running.launching import Cluster, write_launch_files
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.forge.running.processes import RunLock, work
-from dokja.models.forge.running.recorder import PROBE_GAP, Recorder
+from dokja.models.forge.running.recorder import StepRecorder
+from dokja.models.forge.running.states import PROBE_GAP, Recorder
 from dokja.models.forge.schedules import Schedule
 from dokja.models.forge.structures import Structure
 
-__all__ = ["ENGINES", "Trainer", "job_of"]
+__all__ = ["ENGINES", "Trainer", "job_of", "train_joint"]
 
 ENGINES: Mapping[str, str] = {
     "hf": "dokja.models.forge.workers.hf",
@@ -225,7 +227,7 @@ class Trainer:
             job=job,
             probe_ends=frozenset(range(probes, job.last_step + 1, probes)),
             archive=frozenset(stage["archive_at"]),
-            progress=lambda step, loss: self._builder.progress(folder.name, step, loss),
+            progress=self._builder.progress,
         )
 
     def _command(self, job: Path) -> tuple[str, ...]:
@@ -246,3 +248,54 @@ class Trainer:
                 ]
             )
         return (self._builder.python, "-m", ENGINES[name], str(job.resolve()))
+
+
+def train_joint(
+    plan: Plan,
+    places: RunPlaces,
+    job: Path,
+    *,
+    chain: ChainWriter,
+    lock: RunLock,
+    builder: Builder,
+) -> bool:
+    """Run a program of the builder's own; return whether it came to its end.
+
+    Raises:
+        EngineError: It failed, or left no model.
+        RecipeError: The plan names no program.
+    """
+    folder = job.parent
+    recorder = StepRecorder(
+        chain, places, component=JOINT, events=folder / "events.jsonl", progress=builder.progress
+    )
+    recorder.watch()
+    if not (folder / "model").is_dir():
+        code = work(
+            [*_program(plan, python=builder.python), str(job.resolve())],
+            folder=folder,
+            lock=lock,
+            environment={**builder.environment, "DOKJA_PLAN": str(plan.digest)},
+            watch=recorder.watch,
+        )
+        if code != DONE:
+            return False
+    recorder.finish()
+    if not (folder / "model").is_dir():
+        raise EngineError(
+            f"{folder}: the program ended well and left no model/. Nothing was sealed; mend it "
+            "and resume the run."
+        )
+    return True
+
+
+def _program(plan: Plan, *, python: str) -> list[str]:
+    """Return the words of a program: `python` is this one, files are found from where we stand."""
+    words = plan.engine["command"]
+    found: list[str] = []
+    for word in words if isinstance(words, list) else []:
+        path = Path(str(word))
+        found.append(
+            python if word == "python" else str(path.resolve() if path.is_file() else word)
+        )
+    return found
