@@ -327,6 +327,27 @@ def test_mistakes_between_parameters_are_told(step, places, networks):
     assert [one.place for one in caught.value.mistakes] == places
 
 
+@pytest.mark.parametrize(
+    ("others", "fits"),
+    [
+        ({"base": "a", "licence": "MIT"}, True),
+        ([{"record": "b.json"}, "c"], True),
+        ({"licence": "MIT"}, False),
+        ([{"base": ""}], False),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_other_parents_are_names_bases_or_records(others, fits):
+    step = {"method": "linear", "with": others}
+
+    if fits:
+        assert check_step("merge", step)["with"] == others
+    else:
+        with pytest.raises(TransformError, match="a table with a base or a record"):
+            check_step("merge", step)
+
+
 def test_parents_that_are_not_there_are_told(networks):
     with pytest.raises(TransformError, match="read 1 models; expected 3"):
         apply({"do": "merge", "method": "linear", "with": ["a", "b"]}, [networks["llama"].model])
