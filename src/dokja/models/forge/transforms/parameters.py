@@ -207,7 +207,7 @@ def parents(*, default: Any = NO_DEFAULT) -> Parameter:
     """Return the parameter `with`: one other parent or a list, each a name or a table."""
     return Parameter(
         name="with",
-        expected="another parent, or a list of them: each a name, or a table with a base or a record",
+        expected="another parent or a list of them, each a name or a table with a base or a record",
         fits=lambda value: (
             _is_parent(value)
             or (_is_list(value) and len(value) > 0 and all(map(_is_parent, value)))
