@@ -117,11 +117,11 @@ class _Graph:
         name = f"data:{source.name}"
         yield self._element("Organization", f"origin:{source.name}", name=source.origin)
         days = _DAY.findall(source.collected)
-        times = {"builtTime": f"{days[-1]}T00:00:00Z", "releaseTime": f"{days[-1]}T00:00:00Z"}
+        day = f"{days[-1]}T00:00:00Z" if days else None
         found: dict[str, Any] = {
             "name": source.name,
             "originatedBy": [self._id(f"origin:{source.name}")],
-            **(times if days else {}),
+            **({} if day is None else {"builtTime": day, "releaseTime": day}),
             "software_primaryPurpose": "data",
             "software_downloadLocation": f"urn:dokja:manifest:{source.manifest.hex}",
             "verifiedUsing": [_hash(source.manifest)],
