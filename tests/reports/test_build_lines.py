@@ -97,7 +97,7 @@ def test_table_says_claim_level_share_and_checks_in_both_languages(told):
         "vision encoder entry #5 none V0 (files and signatures)by an examiner 95% V2.1 (start) "
         "V2.2 (trace of the start)"
     )
-    assert part_of(page, ": 제작 기록").endswith(
+    assert part_of(page, ": 구축 기록").endswith(
         "언어 본체 근거 #5 T5 V2(가중치)검증자 검증 95% 없음 V2.3(갱신의 크기) "
         "시각 인코더 근거 #5 없음 V0(파일과 서명)검증자 검증 95% V2.1(초기값) V2.2(초기값의 자취)"
     )
@@ -114,7 +114,7 @@ def test_record_that_the_decision_does_not_rest_on_says_so(told, listed):
 def test_page_of_a_ledger_without_records_does_not_speak_of_them(written):
     page = written("measured").html.read_text("utf-8")
 
-    assert ("build record" in page, "제작 기록" in page) == (False, False)
+    assert ("build record" in page, "구축 기록" in page) == (False, False)
 
 
 def test_record_of_another_model_changes_no_page(told, measured, tmp_path):
@@ -162,8 +162,8 @@ def test_spreadsheets_are_there_without_a_row_where_there_is_no_record(written):
             "build-admits",
             {"component": "body", "builder": "가람", "claim": "T2", "declared": "T4"},
             (
-                "가람이 서명한 body 제작 기록의 주장은 T2로, 신고한 T4보다 낮습니다. "
-                "제작 기록은 만든 팀 자신의 말입니다."
+                "가람이 서명한 body 구축 기록의 주장은 T2로, 신고한 T4보다 낮습니다. "
+                "구축 기록은 만든 팀 자신의 말입니다."
             ),
             (
                 "The build record of the body, signed by 가람, claims T2 where T4 was declared; "
@@ -180,7 +180,7 @@ def test_spreadsheets_are_there_without_a_row_where_there_is_no_record(written):
                 "power": None,
             },
             (
-                "body 제작 기록의 점검 V2.3(갱신의 크기)이 맞지 않았습니다(잰 값 514, 한계 1.001). "
+                "body 구축 기록의 점검 V2.3(갱신의 크기)이 맞지 않았습니다(잰 값 514, 한계 1.001). "
                 "그 까닭은 이 점검으로 알 수 없으며, 풀릴 때까지 등급을 가릴 수 없습니다."
             ),
             (
@@ -193,7 +193,7 @@ def test_spreadsheets_are_there_without_a_row_where_there_is_no_record(written):
             "build-makes-good",
             {"component": "body", "references": ["하늬"], "level": "V2", "live_share": 0.95},
             (
-                "body를 하늬와 견주지 않았으나 제작 기록이 이를 대신합니다. 검증자가 "
+                "body를 하늬와 견주지 않았으나 구축 기록이 이를 대신합니다. 검증자가 "
                 "V2(가중치)까지 검증하고 시드에서 초기값을 다시 만들어 확인했으며, 학습 단계 "
                 "가운데 95%는 증인이 그때그때 확인했습니다."
             ),
