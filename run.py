@@ -32,6 +32,8 @@ OLDEST = (3, 11)
 FOUND_SOMETHING = 3  # the exit code of a judgement in which a gate failed
 # Matrices here are small: more threads of numpy's BLAS only fight over the cores.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+WITH_TORCH = {"exports", "hf_overhead", "presets", "replays", "tokenizer"}  # benchmarks
+ELSEWHERE = {"gpu_training", "training_parts"}  # for a machine with a GPU, and what they share
 DEBIAN = {  # what some tests need: marker, program, Debian's packages
     "postgres": ("initdb", "postgresql"),
     "browser": ("chromium", "chromium fonts-nanum"),
@@ -157,11 +159,11 @@ def accept(_: Sequence[str]) -> int:
 
 def bench(words: Sequence[str]) -> int:
     """Print every benchmark table, or those that are named."""
-    python = environment("test") / "python"
     for script in sorted((ROOT / "benchmarks").glob("*.py")):
-        if not words or script.stem in words:
+        if script.stem in words or not (words or script.stem in ELSEWHERE):
             print(f"\n== {script.stem}", flush=True)
-            if _run([python, script]) != 0:
+            python = environment("torch" if script.stem in WITH_TORCH else "test") / "python"
+            if _run([python, script], settings=ONE_THREAD) != 0:
                 raise Failed(f"benchmarks/{script.name} failed.")
     return 0
 
