@@ -121,11 +121,13 @@ class Bench:
 
         from dokja.models.forge.engines.jobs import Batch  # noqa: PLC0415  # likewise
         from dokja.models.forge.initialisation import initialise  # noqa: PLC0415  # likewise
-        from dokja.models.forge.workers import hf, networks, training  # noqa: PLC0415  # likewise
+        from dokja.models.forge.workers import loops, networks, training  # noqa: PLC0415  # likewise
+        from dokja.models.forge.workers import settings as told  # noqa: PLC0415  # likewise
 
         # accelerate remembers the first device of a process, and a section may use two.
         AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001  # no other door
-        self.torch, self.hf, self.parts, self.training = torch, hf, parts, training
+        self.torch, self.parts, self.training, self.loops = torch, parts, training, loops
+        self.settings = told
         large = size == scale.large and scale.device == "cuda"
         length = scale.large_length if large else scale.length
         batch = Batch(sequences=scale.sequences, length=length, micro=scale.sequences)
@@ -133,7 +135,7 @@ class Bench:
             batch = Batch(sequences=8, length=length, micro=4)
         settings = {"foreach": False, "fused": True, **settings}
         self.job = parts.job(size, steps=10_000, batch=batch, device=device, **settings)
-        hf.prepare(self.job)
+        told.prepare(self.job)
         network = networks.build(self.job.structure, attention=self.job.attention)
         network = network.to(device)
         views = dict(networks.Parts(network, self.job.structure).views())
@@ -160,16 +162,17 @@ class Bench:
         adamw = training.optimizer(job, self.trained)
         meter = _meter(self, adamw, state, steps)
         loader = training.Loader(job, self.tokens, first=state.step, process=0, processes=1)
-        loop = training.Loop(
+        loop = self.loops.Loop(
             job,
             self.network,
             loader=loader,
             callback=meter,
             optimizers=(adamw, training.scheduler(job, adamw, first=state.step)),
+            measures=training.Measures(),
             scratch=os.fspath(Path.cwd() / "build"),
         )
         meter.loop = loop
-        with self.hf.attention_kernel(job.attention):
+        with self.settings.attention_kernel(job.attention):
             loop.train()
         held = [adamw.state[p] for _, p in self.trained]
         after = State(

@@ -18,6 +18,7 @@ from dokja.models.forge.engines import (
     find_checkpoints,
     open_checkpoint,
     read_events,
+    read_job,
     write_job,
 )
 from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Keep
@@ -195,7 +196,7 @@ def test_numpy_replays_what_torch_trained(run, hf, tiny, name):
     """Two implementations that know nothing of each other agree within fp32's noise."""
     structure = structures(tiny)[name]
     folder = run(structure)
-    job = hf.jobs.read_job(folder / "job.json")
+    job = read_job(folder / "job.json")
     state = folder / "checkpoints/step-00000003"
 
     with open_data(job.data, base=folder, length=32) as data:

@@ -10,7 +10,7 @@ from dokja.models.forge.engines.checkpoints import Checkpoint
 from dokja.models.forge.engines.jobs import Job
 from dokja.models.forge.engines.runs import State
 from dokja.models.forge.workers.adapters import adapter_name, attach, factors, merged
-from dokja.models.forge.workers.networks import Parts, arrays, build, choose_trainable, load
+from dokja.models.forge.workers.networks import Made, Parts, arrays, choose_trainable, load
 from dokja.models.weights import open_source
 
 __all__ = ["Held", "hold"]
@@ -68,11 +68,14 @@ class Held:
         )
 
 
-def hold(job: Job, *, base: Path, device: torch.device, resumed: Checkpoint | None) -> Held:
+def hold(
+    job: Job, made: Made, *, base: Path, device: torch.device, resumed: Checkpoint | None
+) -> Held:
     """Return the job's network with the weights that it goes on from.
 
     Args:
         job: What is trained.
+        made: Its network, weights arbitrary.
         base: The job file's folder.
         device: Where to.
         resumed: The checkpoint to go on from; none for the start weights.
@@ -82,8 +85,8 @@ def hold(job: Job, *, base: Path, device: torch.device, resumed: Checkpoint | No
         RecordError: They are not those of the job's structure.
         RecipeError: What is to be trained names nothing.
     """
-    network = build(job.structure, attention=job.attention)
-    parts = Parts(network, job.structure)
+    network = made.network
+    parts = Parts(network, job.structure, plain=made.plain)
     begun = resumed is not None and job.adapter is None
     # With an adapter, checkpoints hold merged weights; its base is the start, always.
     load(parts, resumed.weights if begun and resumed else open_source(base / job.start))
@@ -93,5 +96,5 @@ def hold(job: Job, *, base: Path, device: torch.device, resumed: Checkpoint | No
             for name, factor in factors(network).items():
                 factor.copy_(torch.from_numpy(resumed.adapter.read(name)))
     network = network.to(device)
-    parts = Parts(network, job.structure)  # moving may have made new tensors
+    parts = Parts(network, job.structure, plain=made.plain)  # moving may have made new tensors
     return Held(job, network, parts, choose_trainable(network, parts, job))

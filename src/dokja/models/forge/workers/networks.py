@@ -5,7 +5,8 @@ own name. Here each parameter is cut into views under these names, and weights, 
 moments and masks of what may train all go through the same cut.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -19,7 +20,7 @@ from dokja.models.forge.structures import Structure
 from dokja.models.forge.workers.blocks import PeriForCausalLM
 from dokja.models.weights import Source
 
-__all__ = ["Parts", "arrays", "build", "choose_trainable", "load"]
+__all__ = ["Made", "Parts", "arrays", "build", "choose_trainable", "load", "make", "unwrapped"]
 
 # How each family's fused experts are called on disk: gate, up and down of expert e.
 _EXPERTS: Mapping[str, tuple[str, str, str, str]] = {
@@ -27,6 +28,40 @@ _EXPERTS: Mapping[str, tuple[str, str, str, str]] = {
     "latent-moe": ("mlp.experts", "gate_proj", "up_proj", "down_proj"),
 }
 _WRAPPINGS = (("base_model.model.", ""), (".base_layer.", "."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A network whose weights are still arbitrary, and how its parameters are called on disk.
+
+    Attributes:
+        network: On the CPU.
+        plain: From a parameter's name in memory to its name on disk, before fused ones are cut.
+    """
+
+    network: nn.Module
+    plain: Callable[[str], str]
+
+
+def make(job: Job) -> Made:
+    """Return the network of a job by transformers, or by our own block.
+
+    Raises:
+        EngineError: This transformers has no such class.
+    """
+    return Made(network=build(job.structure, attention=job.attention), plain=unwrapped)
+
+
+def unwrapped(memory: str) -> str:
+    """Return a parameter's name without what adapters wrap around it.
+
+    Example:
+        >>> unwrapped("base_model.model.model.layers.0.mlp.up_proj.base_layer.weight")
+        'model.layers.0.mlp.up_proj.weight'
+    """
+    for wrapping, plain in _WRAPPINGS:
+        memory = memory.replace(wrapping, plain)
+    return memory
 
 
 def build(structure: Structure, *, attention: str) -> nn.Module:
@@ -66,13 +101,25 @@ class Parts:
         names: From name on disk to the parameter in memory; several may share one.
     """
 
-    def __init__(self, network: nn.Module, structure: Structure) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        structure: Structure,
+        *,
+        plain: Callable[[str], str] = unwrapped,
+    ) -> None:
         """Find every tensor of the structure in the network.
+
+        Args:
+            network: Anywhere.
+            structure: What it should be.
+            plain: See `Made`.
 
         Raises:
             EngineError: The network has other tensors than the structure.
         """
         self._structure = structure
+        self._plain = plain
         self.names: dict[str, str] = {}
         shapes = structure.shapes()
         held = dict(network.named_parameters())
@@ -119,12 +166,6 @@ class Parts:
             else:
                 yield f"{prefix}.{expert}.{gate}.weight", matrix[:half]
                 yield f"{prefix}.{expert}.{up}.weight", matrix[half:]
-
-    @staticmethod
-    def _plain(memory: str) -> str:
-        for wrapping, plain in _WRAPPINGS:
-            memory = memory.replace(wrapping, plain)
-        return memory
 
 
 def load(parts: Parts, source: Source) -> None:
