@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dokja.errors import RecordError
 from dokja.models.forge.records import (
@@ -16,6 +18,7 @@ from dokja.models.forge.records import (
     record_of,
     with_shares,
 )
+from dokja.models.forge.records.forms import quick_bytes
 from dokja.values import Digest, canonical_bytes
 
 
@@ -215,6 +218,40 @@ def test_what_is_no_record_is_refused(tmp_path, data, expected):
         read_record(path)
 
     assert refused.value.mistakes[0].expected == expected
+
+
+# The form of values
+
+numbers = st.one_of(
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0.0, -0.0, 1e16, 1e21, 1e-4, 1e-5, 1e-7, 123.0, 0.1 + 0.2, 5e-324]),
+)
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, st.text()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(values)
+@settings(max_examples=200)
+def test_quick_bytes_are_the_canonical_ones(value):
+    try:
+        expected = canonical_bytes(value)
+    except ValueError:
+        with pytest.raises(ValueError, match="canonical"):
+            quick_bytes(value)
+        return
+
+    assert quick_bytes(value) == expected
+    assert quick_bytes({"𝄞": value, "\uffff": 1}) == canonical_bytes({"𝄞": value, "\uffff": 1})
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**53, "\ud800"], ids=["nan", "large", "half"])
+def test_what_has_no_canonical_form_has_no_quick_one(value):
+    with pytest.raises(ValueError, match="no canonical JSON form"):
+        quick_bytes([value])
 
 
 # Files of a component

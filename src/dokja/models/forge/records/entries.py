@@ -23,6 +23,7 @@ from dokja.models.forge.records.forms import (
     moment_of,
     moment_text,
     plain,
+    quick_bytes,
     read_form,
     strict_base64,
 )
@@ -141,15 +142,16 @@ def read_line(line: bytes, *, file: str, number: int) -> Link | LateReceipt:
     if not isinstance(said, dict) or set(said) not in _KEYS:
         read = shown(repr(said))
         raise RecordError([_wrong(file, place, read, "an entry with its signature")])
-    found: Link | LateReceipt
-    if "n" in said:
-        found = read_form(LateReceipt, said, file=file, place=place)
-    else:
-        found = _link(said, file=file, number=number)
-    # Also finds a key that stands twice, since only one of the two was read.
-    if found.to_line()[:-1] != line:
+    try:
+        # Also finds a key that stands twice, since only one of the two was read.
+        same = quick_bytes(said) == line
+    except ValueError as error:
+        raise RecordError([_wrong(file, place, str(error), "canonical JSON")]) from error
+    if not same:
         raise RecordError([_wrong(file, place, "another writing", "canonical JSON (RFC 8785)")])
-    return found
+    if "n" in said:
+        return read_form(LateReceipt, said, file=file, place=place)
+    return _link(said, file=file, number=number)
 
 
 _MOST_ENTRIES = 2**53
@@ -180,7 +182,7 @@ def _link(said: dict[str, Any], *, file: str, number: int) -> Link:
     read = Entry(
         n=entry["n"], prev=Digest.parse(entry["prev"]), at=moment_of(entry["at"]), body=body
     )
-    raw = canonical_bytes(entry)
+    raw = quick_bytes(entry)
     receipt = said["receipt"]
     return Link(
         entry=read,

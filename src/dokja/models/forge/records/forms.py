@@ -6,6 +6,7 @@ was read must be exactly what the value would be written as, so that one value h
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -30,6 +31,7 @@ __all__ = [
     "moment_of",
     "moment_text",
     "plain",
+    "quick_bytes",
     "read_form",
     "strict_base64",
 ]
@@ -38,6 +40,10 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 """What every form is read with."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+# Exponents, whole floats, integers of 16 digits and more, and signs of four bytes.
+_DIFFERS = re.compile(rb"\de[+-]|\.0[,\]}]|\.0$|(?<![.\d])\d{16}|[\xf0-\xf4]")
+_LONG = b"0" * 16
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _KEY = 32
 _MOST_COUNTED = 2**53
 
@@ -132,6 +138,53 @@ Count = Annotated[int, AfterValidator(_count)]
 """A whole number from 0."""
 
 
+def quick_bytes(value: Json) -> bytes:
+    """Return the same as `canonical_bytes`, several times faster for what chains hold.
+
+    The standard library writes JSON as RFC 8785 wants it, but for numbers that are whole floats,
+    very large or very small, and for keys beyond the basic plane. Whatever might be one of these
+    goes the slow way.
+
+    Args:
+        value: As it was parsed from JSON: every key is text.
+
+    Raises:
+        ValueError: It has no canonical form.
+
+    Example:
+        >>> quick_bytes({"b": 2.0, "a": 0.5})
+        b'{"a":0.5,"b":2}'
+    """
+    try:
+        data = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+        ).encode()
+    except (ValueError, TypeError):
+        return canonical_bytes(value)
+    return canonical_bytes(value) if _may_differ(data) else data
+
+
+def _may_differ(data: bytes) -> bool:
+    # Plain searches first: they cost a tenth of the pattern, and most lines hold none of these.
+    flat = data.translate(_ZEROS)
+    coarse = (
+        b".0," in data
+        or b".0]" in data
+        or b".0}" in data
+        or data.endswith(b".0")
+        or b"0e+" in flat
+        or b"0e-" in flat
+        or _LONG in flat
+        or not data.isascii()
+    )
+    return coarse and _DIFFERS.search(data) is not None
+
+
+@cache
+def _names(form: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(form))
+
+
 def plain(value: Any) -> Json:
     """Return a form, or what stands in one, as JSON.
 
@@ -153,7 +206,7 @@ def plain(value: Any) -> Json:
         case tuple() | list():
             found = [plain(item) for item in value]
         case _:
-            found = {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+            found = {name: plain(getattr(value, name)) for name in _names(type(value))}
     return found
 
 
@@ -174,7 +227,7 @@ def read_form(kind: type[Form], said: Any, *, file: str, place: str = "") -> For
     """
     prefix = [place] if place else []
     try:
-        text = canonical_bytes(said)
+        text = quick_bytes(said)
     except ValueError as error:
         wrong = Mistake(file=file, place=place, read=str(error), expected="canonical JSON")
         raise RecordError([wrong]) from error
@@ -192,7 +245,7 @@ def read_form(kind: type[Form], said: Any, *, file: str, place: str = "") -> For
                 for one in error.errors(include_url=False)
             ]
         ) from error
-    if canonical_bytes(plain(found)) != text:
+    if plain(found) != said:
         raise RecordError(
             [
                 Mistake(

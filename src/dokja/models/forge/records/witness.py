@@ -25,10 +25,11 @@ from dokja.models.forge.records.forms import (
     DigestText,
     Moment,
     plain,
+    quick_bytes,
     read_form,
     strict_base64,
 )
-from dokja.values import Digest, canonical_bytes, parse_json
+from dokja.values import Digest, parse_json
 from dokja.values.keys import SigningKey, VerifierKey
 
 __all__ = ["LocalWitness", "Receipt", "Witness", "issue_receipt", "key_of"]
@@ -59,7 +60,7 @@ class Receipt:
 
     def to_bytes(self) -> bytes:
         """Return the receipt in canonical JSON: what seeds and draws are made from."""
-        return canonical_bytes(plain(self))
+        return quick_bytes(plain(self))
 
     def is_signed(self) -> bool:
         """Tell whether the key that it names signed it; who holds that key is another question."""
@@ -127,7 +128,7 @@ def issue_receipt(
 
 def _signed_bytes(receipt: Receipt) -> bytes:
     said = plain(replace(receipt, signature=""))
-    return _SIGNED + canonical_bytes(said)
+    return _SIGNED + quick_bytes(said)
 
 
 class LocalWitness:
