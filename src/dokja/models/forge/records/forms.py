@@ -180,9 +180,9 @@ def _may_differ(data: bytes) -> bool:
     return coarse and _DIFFERS.search(data) is not None
 
 
-@cache
-def _names(form: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(form))
+_names: Callable[[Any], tuple[str, ...]] = cache(
+    lambda form: tuple(item.name for item in fields(form))
+)
 
 
 def plain(value: Any) -> Json:
