@@ -209,6 +209,20 @@ def test_numpy_replays_what_torch_trained(run, hf, tiny, name):
 
 
 @torch_only
+def test_olmo_says_all_that_it_cannot_do(make_workplace, tiny, capsys):
+    olmo = importlib.import_module("dokja.models.forge.workers.olmo")
+    workplace = make_workplace(structures(tiny)["gpt2"], attention="eager")
+
+    code = olmo.main([str(workplace.path)])
+
+    assert code == 4
+    assert capsys.readouterr().err == (
+        "olmo cannot do this job: it trains llama, not gpt2; its head is its own tensor, never "
+        "tied; it has no eager attention; say sdpa or math. Nothing was changed.\n"
+    )
+
+
+@torch_only
 @pytest.mark.parametrize(
     "settings",
     [{"foreach": False}, {"determinism": "strict"}],

@@ -22,7 +22,23 @@ HF = WorkerEngine(
 )
 """transformers' Trainer; the default."""
 
-WORKERS: Mapping[str, WorkerEngine] = MappingProxyType({"hf": HF, "ref": REF})
+_OLMO_MISSING = {
+    Capability.PROCESSES: "its loop here is one process; OLMo-core's own sharding is not used",
+    Capability.ADAPTERS: "it trains whole tensors only",
+}
+
+OLMO = WorkerEngine(
+    name="olmo",
+    module="dokja.models.forge.workers.olmo",
+    capabilities=Capabilities(
+        families=frozenset({"llama"}),
+        offers=_ALL - _OLMO_MISSING.keys(),
+        missing=_OLMO_MISSING,
+    ),
+)
+"""OLMo-core's network in our loop."""
+
+WORKERS: Mapping[str, WorkerEngine] = MappingProxyType({"hf": HF, "olmo": OLMO, "ref": REF})
 """Every engine that is a module of ours."""
 
 
