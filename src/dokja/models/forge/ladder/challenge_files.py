@@ -119,8 +119,8 @@ def _read(path: Path, *, schema: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise RecordError([_wrong(path, "", str(error)[:200], "one JSON object")]) from error
     if not isinstance(said, dict) or said.get("schema") != schema:
-        read = said.get("schema") if isinstance(said, dict) else said
-        raise RecordError([_wrong(path, "schema", shown(repr(read)), schema)])
+        stated = said.get("schema") if isinstance(said, dict) else said
+        raise RecordError([_wrong(path, "schema", shown(repr(stated)), schema)])
     return {key: value for key, value in said.items() if key != "schema"}
 
 
