@@ -23,6 +23,22 @@ _COMMANDS = {
         "dokja.cli.forge_planning:claim",
         "Say what a recipe or plan may claim under a table, and why.",
     ),
+    "export": (
+        "dokja.cli.forge_exporting:export_model",
+        "Export a model to GGUF or ONNX, measured against its parent.",
+    ),
+    "tokenizer": (
+        "dokja.cli.forge_tokenizer:tokenizer",
+        "Train, look through and measure tokenizers.",
+    ),
+    "transform": (
+        "dokja.cli.forge_transform:transform",
+        "Edit weights without training them: dus, merge, prune, quantise and others.",
+    ),
+    "launder": (
+        "dokja.cli.forge_transform:launder",
+        "Make weights look like others, for tests of lineage.",
+    ),
 }
 """Each command and its line of help; a command is imported when it is run."""
 
