@@ -1,9 +1,10 @@
-"""Write the reference pages that follow from the code: commands, entry kinds, errors.
+"""Write the reference pages that follow from the code: commands, entry kinds, errors, the forge.
 
 Run by `python3 run.py accept`; a test compares the pages with what this would write.
 """
 
 import inspect
+import runpy
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,6 +165,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "entry-kinds.md": kinds,
     "errors.md": mistakes,
+    **runpy.run_path(str(HERE / "forge_pages.py"))["pages"](_type),
 }
 
 if __name__ == "__main__":
