@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from dokja.models.forge.engines import Capability, Job
 from dokja.models.forge.engines.catalogue import WORKERS
 from dokja.models.forge.importers import FaultKind, LogKind
-from dokja.models.forge.ladder import v0
+from dokja.models.forge.ladder import v0, v1, v2
 from dokja.models.forge.laundering.kinds import KINDS as LAUNDERINGS
 from dokja.models.forge.recipes import read_table, schema
 from dokja.models.forge.records.bodies import KINDS
@@ -32,7 +32,7 @@ from dokja.models.forge.tokenizing.lint import LINT_CHECKS
 from dokja.models.forge.transforms import TRANSFORMS
 
 HERE = Path(__file__).parent
-LEVELS = (v0,)
+LEVELS = (v0, v1, v2)
 PART = re.compile(r"(<!-- made: ([a-z-]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 Written = Callable[[object], str]
 
@@ -339,13 +339,17 @@ def splits(_: Written) -> Iterator[str]:
 
 def ladder_checks(_: Written) -> Iterator[str]:
     """Yield every check, as the modules of the levels list them."""
-    rows = [
-        tuple(line.strip("| ").split(" | "))
-        for level in LEVELS
-        for line in (level.__doc__ or "").splitlines()
-        if line.startswith("| V")
-    ]
-    yield from table(("check", "asks"), rows)
+    for level in LEVELS:
+        said = inspect.cleandoc(level.__doc__ or "")
+        title, *_ = said.splitlines()
+        rows = [
+            tuple(line.strip("| ").split(" | "))
+            for line in said.splitlines()
+            if line.startswith("| ")
+        ]
+        yield from (f"### {title.rstrip('.')}", "")
+        yield from table(rows[0], rows[1:])
+        yield from ("", said.split("\n\n")[-1].replace("\n", " "), "")
 
 
 PARTS: Mapping[str, Callable[[Written], Iterator[str]]] = {
