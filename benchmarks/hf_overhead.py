@@ -12,6 +12,7 @@ goal is at most 3 % less.
 import argparse
 import statistics
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 
 from dokja.models.forge.engines.checkpoints import write_weights
 from dokja.models.forge.engines.jobs import Batch, Job, Keep
+from dokja.models.forge.engines.runs import Run
 from dokja.models.forge.initialisation import initialise
 from dokja.models.forge.workers import hf
 
@@ -65,15 +67,48 @@ def main() -> None:
     )
     job = replace(job, keep=Keep(checkpoint_every=10_000, at=((WARM + said.steps) // 2,)))
     print(f"{said.size} on {torch.cuda.get_device_name() if on_gpu else 'cpu'}, one run\n")
-    print(
-        "| pair | plain Trainer, tokens/s | hf, tokens/s | hf less by, % |\n|---:|---:|---:|---:|"
-    )
-    losses = []
+    print("| pair | plain Trainer, tokens/s | hf, tokens/s | less, % | less by processor time, % |")
+    print("|---:|---:|---:|---:|---:|")
+    watch_recording()
+    losses: list[tuple[float, float]] = []
     for pair in range(said.pairs):
-        plain, ours = plain_speed(job), hf_speed(job)
-        losses.append(100 * (1 - ours / plain))
-        print(f"| {pair + 1} | {plain:.0f} | {ours:.0f} | {losses[-1]:.1f} |", flush=True)
-    print(f"\nmedian: {statistics.median(losses):.1f} % (goal: at most 3)")
+        # Whoever comes second finds warm caches: they take turns.
+        if pair % 2:
+            ours, plain = hf_speed(job), plain_speed(job)
+        else:
+            plain, ours = plain_speed(job), hf_speed(job)
+        wall, busy = (100 * (1 - b / a) for a, b in zip(plain, ours, strict=True))
+        losses.append((wall, busy))
+        row = f"| {pair + 1} | {plain[0]:.0f} | {ours[0]:.0f} | {wall:.1f} | {busy:.1f} |"
+        print(row, flush=True)
+    wall, busy = (statistics.median(column) for column in zip(*losses, strict=True))
+    print(f"\nmedian: {wall:.1f} %, by processor time {busy:.1f} % (goal: at most 3)")
+    print(f"telling and keeping took {100 * share(job, said.pairs):.2f} % of hf's windows")
+    print("On a machine that others use too, only processor time compares; on a GPU only the wall.")
+
+
+RECORDING: list[tuple[int, float]] = []
+WINDOWS: list[float] = []
+
+
+def watch_recording() -> None:
+    """Note after which step our engine told or kept something, and how long that took."""
+    for name in ("tell", "keep"):
+        plain = getattr(Run, name)
+
+        def timed(run: Run, *words: Any, plain: Any = plain) -> Any:
+            began = time.perf_counter()
+            found = plain(run, *words)
+            RECORDING.append((run.step, time.perf_counter() - began))
+            return found
+
+        setattr(Run, name, timed)
+
+
+def share(job: Job, pairs: int) -> float:
+    """Return the share of the measured windows that our engine spent on its record."""
+    inside = sum(seconds for step, seconds in RECORDING if WARM <= step < job.steps)
+    return inside / (pairs * statistics.mean(WINDOWS))
 
 
 def tokens_of(job: Job) -> parts.Tokens:
@@ -83,13 +118,14 @@ def tokens_of(job: Job) -> parts.Tokens:
     return parts.Tokens(job.structure.vocabulary, job.batch.length, sync=sync, noted=noted)
 
 
-def speed(job: Job, tokens: parts.Tokens) -> float:
-    """Return tokens a second between the two notes."""
+def speed(job: Job, tokens: parts.Tokens) -> tuple[float, float]:
+    """Return tokens between the two notes, for a second of the wall and one of the processor."""
     first, last = (tokens.notes[start] for start in sorted(tokens.notes))
-    return (job.steps - WARM) * job.batch.tokens / (last - first)
+    seen = (job.steps - WARM) * job.batch.tokens
+    return seen / (last[0] - first[0]), seen / (last[1] - first[1])
 
 
-def hf_speed(job: Job) -> float:
+def hf_speed(job: Job) -> tuple[float, float]:
     """Return the speed of our engine, with everything that it records."""
     tokens = tokens_of(job)
     with tempfile.TemporaryDirectory() as scratch:
@@ -97,10 +133,12 @@ def hf_speed(job: Job) -> float:
         weights = dict(initialise(job.structure, b"seed"))
         write_weights(base / "start", weights, config=job.structure.config())
         hf.train(job, base=base, data=tokens)
+    first, last = (tokens.notes[start][0] for start in sorted(tokens.notes))
+    WINDOWS.append(last - first)
     return speed(job, tokens)
 
 
-def plain_speed(job: Job) -> float:
+def plain_speed(job: Job) -> tuple[float, float]:
     """Return the speed of the Trainer as people use it, saving nothing."""
     tokens = tokens_of(job)
     with tempfile.TemporaryDirectory() as scratch:

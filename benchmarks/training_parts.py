@@ -81,7 +81,7 @@ class Tokens:
         vocabulary: Ids are below it.
         length: Tokens in a window.
         sync: Waits for the device, so that a note means what was done, not what was asked.
-        notes: First instance of a step, to the second at which it was read.
+        notes: First instance of a step, to the wall and processor seconds when it was read.
         noted: The steps' first instances that are noted; others pass without a wait.
     """
 
@@ -89,14 +89,14 @@ class Tokens:
     length: int
     sync: Any = None
     noted: frozenset[int] = frozenset()
-    notes: dict[int, float] = field(default_factory=dict)
+    notes: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def batch(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the tokens of some instances."""
         if start in self.noted:
             if self.sync is not None:
                 self.sync()
-            self.notes[start] = time.perf_counter()
+            self.notes[start] = time.perf_counter(), time.process_time()
         rng = np.random.Generator(np.random.Philox(key=start))
         flat = rng.random((stop - start, self.length))
         # Skewed, so that there is something to learn.
