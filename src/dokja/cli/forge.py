@@ -19,6 +19,10 @@ _COMMANDS = {
         "dokja.cli.forge_running:attach",
         "Record a training that runs, or ran, elsewhere.",
     ),
+    "verify": (
+        "dokja.cli.forge_verifying:verify",
+        "Check a build against its record, level by level.",
+    ),
     "claim": (
         "dokja.cli.forge_planning:claim",
         "Say what a recipe or plan may claim under a table, and why.",

@@ -70,7 +70,7 @@ def _other(path: Path, *, read: str, expected: str) -> Mistake:
 
 
 def root_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
-    """Yield V0.4 roots, V0.5 digest lists and V0.7 hygiene, for each component with weights."""
+    """Yield V0.4 roots, V0.5 digest lists and V0.6 hygiene, for each component with weights."""
     seal = artefacts.seal
     bodies = artefacts.bodies()
     if seal is None or not bodies:
@@ -78,7 +78,7 @@ def root_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]
         for check, title in (
             ("V0.4", "tensor roots"),
             ("V0.5", "digest lists"),
-            ("V0.7", "hygiene of weights files"),
+            ("V0.6", "hygiene of weights files"),
         ):
             yield Finding(
                 check=check,
@@ -279,7 +279,7 @@ def _told(component: str, found: _Roots) -> Iterator[Finding]:
     )
     yield _judged(lists, wrong=found.lists, absent=found.unlisted, held=found.held_lists)
     clean = Finding(
-        check="V0.7",
+        check="V0.6",
         title="hygiene of weights files",
         outcome=Outcome.PASS,
         component=component,
@@ -303,7 +303,7 @@ def _judged(finding: Finding, *, wrong: Sequence[str], absent: Sequence[str], he
 
 
 def corpus_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
-    """Yield V0.6 for each source of data: its manifest is the committed one, and complete."""
+    """Yield V0.7 for each source of data: its manifest is the committed one, and complete."""
     commit = artefacts.commit
     plan = artefacts.plan
     for name, stated in sorted({} if commit is None else commit.data.items()):
@@ -318,7 +318,7 @@ def corpus_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Findin
 
 def _corpus(name: str, folder: Path | None, *, stated: Digest, settings: Settings) -> Finding:
     base = Finding(
-        check="V0.6",
+        check="V0.7",
         title=f"corpus {name}",
         outcome=Outcome.NOT_AVAILABLE,
         threshold=str(stated),
@@ -331,7 +331,7 @@ def _corpus(name: str, folder: Path | None, *, stated: Digest, settings: Setting
     try:
         corpus = open_corpus(folder)
         if settings.corpora:
-            corpus.verify(lambda size: settings.progress("V0.6", size))
+            corpus.verify(lambda size: settings.progress("V0.7", size))
     except CorpusError as error:
         return _with(base, Outcome.FAIL, why=reason_of(error))
     found = corpus.manifest.digest

@@ -101,6 +101,9 @@ def _signatures(artefacts: Artefacts, settings: Settings, problems: Sequence[Pro
     chain = artefacts.chain
     mine = [one for one in problems if one.kind in _SIGNED]
     envelope = _envelope_fault(artefacts, settings)
+    if envelope and any(one.kind is ProblemKind.UNKNOWN_KEY for one in mine):
+        # One key that nobody knows is one fault, wherever it signed.
+        envelope = None if "does not know the key" in envelope else envelope
     if chain is None and envelope is None and artefacts.record is None:
         return _without_chain(artefacts, "V0.1", title)
     why = [*_grouped(mine), *([envelope] if envelope else [])]

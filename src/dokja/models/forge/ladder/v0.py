@@ -7,8 +7,8 @@
 | V0.3 | are the receipts right, and how much was witnessed live |
 | V0.4 | do weights and states have the stated tensor roots |
 | V0.5 | do the digest lists have the roots of their states |
-| V0.6 | are the corpora those that were committed to |
-| V0.7 | are the weights' files clean |
+| V0.6 | are the weights' files clean |
+| V0.7 | are the corpora those that were committed to |
 | V0.8 | are the logs those that the chain is bound to |
 | V0.9 | do bills and cards follow from the record |
 | V0.10 | does the record say what chain and plan say |
