@@ -119,15 +119,34 @@ def _quantise(plain: Path, made: Path) -> None:
 
 
 def _mark(path: Path, terms: dict[str, Any]) -> None:
-    """Write into the file whose it is, and look through it once."""
+    """Write into the file whose it is, and look through it once.
+
+    The exporter writes stack traces to every node, with the paths of whoever exported; they go.
+    """
     import onnx  # noqa: PLC0415  # as above
 
     model = onnx.load(path)
+    for graph in (model.graph, *model.functions):
+        _forget(graph)
     onnx.helper.set_model_props(
         model, {"dokja.parent_root": terms["root"], "dokja.method": terms["method"]}
     )
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def _forget(part: Any) -> None:
+    """Clear remarks in a graph or function, its nodes, and the graphs inside of them."""
+    held = [part, *part.node, *part.value_info]
+    for field in ("input", "output", "initializer"):
+        held += [one for one in getattr(part, field, ()) if not isinstance(one, str)]
+    for one in held:
+        one.ClearField("metadata_props")
+        one.ClearField("doc_string")
+    for node in part.node:
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") else ():
+                _forget(graph)
 
 
 def _infer(path: Path, folder: Path, *, batches: int) -> None:
