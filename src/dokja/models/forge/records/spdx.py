@@ -174,7 +174,7 @@ def _model_facts(component: Component, record: BuildRecord) -> dict[str, Any]:
     entries = {"tensor-root": component.root}
     if component.parameters is not None:
         entries["parameters"] = str(component.parameters)
-    for key, value in (component.structure or {}).items():
+    for key, value in sorted((component.structure or {}).items()):
         entries[str(key)] = value if isinstance(value, str) else canonical_bytes(value).decode()
     steps = " → ".join(str(step.get("do", "?")) for step in component.steps) or "unchanged"
     found: dict[str, Any] = {
