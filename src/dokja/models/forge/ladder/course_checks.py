@@ -128,10 +128,10 @@ def _pair(
         found.bytes += 8 * reach.values
         if kinds[reach.name] is matrix:
             squares, values = squares + reach.squares, values + reach.values
+        if kinds[reach.name].limit:
+            found.closest = max(found.closest, reach.far / kinds[reach.name].limit)
         if reach.beyond(kinds[reach.name]):
             found.wrong.append(_too_far(reach, kinds[reach.name].limit, first, last))
-        elif kinds[reach.name].limit:
-            found.closest = max(found.closest, reach.far / kinds[reach.name].limit)
     size = (squares / values) ** 0.5 if values else 0.0
     if matrix.limit < size:
         found.sharp.append((first, last))
