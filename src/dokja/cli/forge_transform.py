@@ -158,7 +158,7 @@ def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
     mistakes = []
     for one in settings:
         key, sign, value = (part.strip() for part in one.partition("="))
-        said = json.dumps(value) if _is_word(value) else value
+        said = json.dumps(value) if _is_text(key, value) else value
         try:
             read = tomllib.loads(f"{key} = {said}") if sign else {}
         except tomllib.TOMLDecodeError:
@@ -178,7 +178,10 @@ def _settings(settings: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _is_word(value: str) -> bool:
+def _is_text(key: str, value: str) -> bool:
+    """Tell whether a value without quotes is meant as a text: a word, or a seed's digits."""
+    if key == "seed":
+        return value[:1] not in {'"', "'"}
     return bool(_WORD.fullmatch(value)) and value not in {"true", "false", "inf", "nan"}
 
 
