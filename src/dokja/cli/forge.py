@@ -27,6 +27,10 @@ _COMMANDS = {
         "dokja.cli.forge_planning:claim",
         "Say what a recipe or plan may claim under a table, and why.",
     ),
+    "demo": (
+        "dokja.cli.forge_demo:demo",
+        "Build honest models and false ones, and show which check catches which.",
+    ),
     "export": (
         "dokja.cli.forge_exporting:export_model",
         "Export a model to GGUF or ONNX, measured against its parent.",

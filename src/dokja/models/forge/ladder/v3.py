@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dokja.errors import DokjaError, LogError
 from dokja.models.forge.engines.catalogue import WORKERS, worker_engine
+from dokja.models.forge.engines.ref import keep_freed_memory
 from dokja.models.forge.ladder.artefacts import Artefacts, Training, reason_of
 from dokja.models.forge.ladder.challenge import Challenge, Chosen, self_challenge
 from dokja.models.forge.ladder.distances import Distance
@@ -157,6 +158,7 @@ class _Replays:
     def _replayer(self) -> Replayer | None:
         name = self._settings.engine or self._engine
         if name == "ref":
+            keep_freed_memory()  # it trains in this process
             return RefReplayer()
         if name not in WORKERS and self._settings.engine is None:
             return None
