@@ -69,7 +69,8 @@ class Reach:
     def beyond(self, path: Path) -> bool:
         """Tell whether it went further than AdamW and float32 rounding can carry it."""
         rounding = path.steps * _HALF_ULP * self.large
-        return not self.far <= path.limit * (1.0 + SLACK) + rounding
+        within = self.far <= path.limit * (1.0 + SLACK) + rounding
+        return not (math.isfinite(self.far) and within)
 
 
 def step_bounds(betas: Sequence[float], steps: NDArray[np.int64]) -> NDArray[np.float64]:

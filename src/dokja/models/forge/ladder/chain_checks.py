@@ -88,7 +88,7 @@ def _without_chain(artefacts: Artefacts, check: str, title: str) -> Finding:
     return Finding(
         check=check,
         title=title,
-        outcome=Outcome.FAIL if damaged else Outcome.NOT_AVAILABLE,
+        outcome=Outcome.FAIL if damaged and check == "V0.2" else Outcome.NOT_AVAILABLE,
         why=f"the chain cannot be read: {artefacts.absent.get('chain', '')}",
         remedy="Restore chain.jsonl from the witness or a mirror."
         if damaged
@@ -104,7 +104,11 @@ def _signatures(artefacts: Artefacts, settings: Settings, problems: Sequence[Pro
     if envelope and any(one.kind is ProblemKind.UNKNOWN_KEY for one in mine):
         # One key that nobody knows is one fault, wherever it signed.
         envelope = None if "does not know the key" in envelope else envelope
-    if chain is None and envelope is None and artefacts.record is None:
+    if (
+        chain is None
+        and envelope is None
+        and (artefacts.record is None or artefacts.chain_is_damaged)
+    ):
         return _without_chain(artefacts, "V0.1", title)
     why = [*_grouped(mine), *([envelope] if envelope else [])]
     base = Finding(
