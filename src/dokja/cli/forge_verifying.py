@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from dokja.cli.forge_replaying import replayed
 from dokja.cli.printing import as_json, emit, say, table
 from dokja.errors import InputError, Mistake
 from dokja.models.forge.importers import read_log
@@ -36,7 +37,7 @@ _GIGABYTE = 1e9
     "--level",
     default="V2",
     show_default=True,
-    type=click.Choice(["V0", "V1", "V2"], case_sensitive=False),
+    type=click.Choice(["V0", "V1", "V2", "V3", "V4"], case_sensitive=False),
     help="The last level to check.",
 )
 @click.option("--artefacts", type=click.Path(path_type=Path), help="The run's folder, for RECORD.")
@@ -50,6 +51,15 @@ _GIGABYTE = 1e9
 @click.option("--losses", type=click.IntRange(1), help="Compute so many logged losses only.")
 @click.option("--corpora", is_flag=True, help="Read the corpora whole, by their digests.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--challenge", type=click.Path(path_type=Path), help="Which segments V3 replays.")
+@click.option(
+    "--segments",
+    default=30,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many V3 draws without a challenge.",
+)
+@click.option("--engine", type=click.Choice(["ref", "hf"]), help="Who replays, if not the run's.")
 @click.option(
     "--place",
     default="examiner",
@@ -69,6 +79,7 @@ def verify(build: Path, *, level: str, place: str, as_json: bool, **given: Any) 
     Examples:
       dokja forge verify build/run-t4 --level V2 --keys keys.toml
       dokja forge verify record.json --artefacts build/run-t4 --sample 64 --threads 8
+      dokja forge verify build/run-t4 --level V3 --challenge challenge.json --engine ref
     """
     upto = Level.parse(level)
     artefacts = open_artefacts(
@@ -95,6 +106,13 @@ def verify(build: Path, *, level: str, place: str, as_json: bool, **given: Any) 
             progress=progress,
         )
         findings = verify_levels(artefacts, upto=upto, settings=settings)
+        findings += replayed(
+            artefacts,
+            upto=upto,
+            place=place,
+            given=given,
+            progress=lambda segment: bar.update(task, description=f"V3: replaying {segment}"),
+        )
     claim = verified_claim(artefacts, findings, upto=upto)
     together = outcome_of(findings)
     highest = highest_level(findings)
