@@ -295,6 +295,12 @@ def _built(folder, text=RECIPE):
 
 
 @pytest.fixture(scope="session")
+def make_build():
+    """Return a maker of whole runs in a folder, by a recipe's text."""
+    return _built
+
+
+@pytest.fixture(scope="session")
 def honest(tmp_path_factory):
     """A run that nobody touched; tests copy it before they change anything."""
     return _built(tmp_path_factory.mktemp("honest"))
