@@ -239,6 +239,7 @@ def test_export_that_was_killed_leaves_no_file(model, tmp_path):
     running.send_signal(signal.SIGKILL)
     running.wait()
     killed = [path.name for path in tmp_path.iterdir()]
+    statement_path(file).write_bytes(b"of a file that never came")
 
     again = dokja(["forge", "export", str(model), "gguf", "-o", str(file)])
 

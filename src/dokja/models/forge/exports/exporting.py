@@ -163,10 +163,9 @@ def _checked(parent: Parent, file: Path, *, form: str, method: str | None) -> st
     if parent.structure.family not in COMPUTED:
         expected = f"one of {', '.join(sorted(COMPUTED))}: the reference engine must compute both"
         mistakes.append(_wrong("family", parent.structure.family, expected))
-    for path in (file, statement_path(file)):
-        if path.exists():
-            expected = "a name that is free"
-            mistakes.append(_wrong(str(path), "something that is there already", expected))
+    if file.exists():  # a statement alone was left by somebody who was killed, and is replaced
+        expected = "a name that is free"
+        mistakes.append(_wrong(str(file), "something that is there already", expected))
     if not file.parent.is_dir():
         mistakes.append(_wrong(str(file.parent), "nothing", "a folder for the export"))
     if mistakes:
