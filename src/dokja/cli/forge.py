@@ -47,6 +47,10 @@ _COMMANDS = {
         "dokja.cli.forge_transform:launder",
         "Make weights look like others, for tests of lineage.",
     ),
+    "zoo": (
+        "dokja.cli.forge_zoo:zoo",
+        "Grow families of small models whose relations are known.",
+    ),
 }
 """Each command and its line of help; a command is imported when it is run."""
 
