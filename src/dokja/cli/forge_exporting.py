@@ -14,6 +14,8 @@ from dokja.evidence.ledger import SigningKey
 from dokja.models.forge.exports import Exported, Exporter, Parent, export, open_parent
 from dokja.models.forge.exports.probing import probe_texts
 from dokja.models.forge.exports.statements import statement_path
+from dokja.models.forge.records import LocalWitness
+from dokja.values import Json
 
 __all__ = ["export_model"]
 
@@ -60,30 +62,18 @@ def export_model(
     with Console(stderr=True).status("reading and exporting"):
         parent = open_parent(what, component=component)
         signer = _signer(key, parent)
-        witness = None
-        if signer is not None and parent.run is not None and not parent.sealed:
-            witness = local_witness(parent.run, clock=now)
         by = Exporter(
             clock=now,
             python=sys.executable,
             environment=_environment(),
             signer=signer,
-            witness=witness,
+            witness=_witness(signer, parent),
         )
         done = export(
             parent, output, form=form, method=quant, probe=probe_texts(text), by=by, keep=keep
         )
     if as_json:
-        emit(
-            {
-                "schema": "dokja.forge.export/1",
-                "outcome": "holds" if done.quality.accepted else "fails",
-                "file": str(done.file) if done.kept else None,
-                "bytes": done.bytes,
-                "entry": done.entry,
-                "statement": done.statement.to_json(),
-            }
-        )
+        emit(_said(done))
     else:
         _tell(done, parent)
     return 0 if done.quality.accepted else _FAILED
@@ -116,6 +106,24 @@ def _signer(key: Path | None, parent: Parent) -> SigningKey | None:
     if key is None and not beside.exists():
         return None
     return builder_key(key, beside=parent.run, name="")
+
+
+def _witness(signer: SigningKey | None, parent: Parent) -> LocalWitness | None:
+    """Return the witness of a run that can still say something."""
+    if signer is None or parent.run is None or parent.sealed:
+        return None
+    return local_witness(parent.run, clock=now)
+
+
+def _said(done: Exported) -> dict[str, Json]:
+    return {
+        "schema": "dokja.forge.export/1",
+        "outcome": "holds" if done.quality.accepted else "fails",
+        "file": str(done.file) if done.kept else None,
+        "bytes": done.bytes,
+        "entry": done.entry,
+        "statement": done.statement.to_json(),
+    }
 
 
 def _environment() -> dict[str, str]:

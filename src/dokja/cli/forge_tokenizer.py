@@ -70,11 +70,7 @@ def train(
       dokja forge tokenizer train texts/ --size 2000 --split korean -o build/tokenizer
     """
     files = _text_files(texts)
-    if not output.parent.is_dir():
-        wrong = Mistake(
-            file=str(output.parent), place="", read="nothing", expected="a folder that is there"
-        )
-        raise RecipeError([wrong])
+    _refuse_place(output)
     made = build_tokenizer(
         (path.read_bytes() for path in files),
         output,
@@ -198,6 +194,13 @@ def _opened(path: Path) -> Subject:
         except RecipeError:
             pass  # what is missing says more than that the file is not ours
         raise
+
+
+def _refuse_place(output: Path) -> None:
+    if not output.parent.is_dir():
+        expected = "a folder that is there"
+        wrong = Mistake(file=str(output.parent), place="", read="nothing", expected=expected)
+        raise RecipeError([wrong])
 
 
 def _text_files(given: tuple[Path, ...]) -> list[Path]:

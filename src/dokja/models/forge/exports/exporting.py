@@ -112,29 +112,10 @@ def export(
             statement, unless the chain was being written by somebody else from the beginning.
     """
     chosen = _checked(parent, file, form=form, method=method)
-    windows = Windows.of(probe, parent.tokenizer, positions=parent.structure.positions)
+    task = _Task(parent=parent, file=file, form=form, method=chosen, probe=probe, by=by)
     with _chain(parent, by) as chain, _workplace(file) as place:
-        made, theirs, notes = _write(parent, place, form, chosen, windows, probe, by)
-        quality = compare(
-            windows,
-            parent=_computed(_weights(parent), parent.structure, windows),
-            export=theirs,
-            probe=probe.digest,
-            limit=LIMITS[form, chosen],
-        )
-        statement = ExportStatement(
-            component=parent.component,
-            format=form,
-            method=chosen,
-            parent=parent.root,
-            file=file.name,
-            digest=file_digest(made),
-            at=by.clock().isoformat(),
-            quality=quality.to_json(),
-            made=notes,
-        )
-        if by.signer is not None:
-            statement = statement.signed(by.signer)
+        made, quality, notes = _measured(task, place)
+        statement = _statement(task, made, quality=quality, notes=notes)
         size = made.stat().st_size
         kept = quality.accepted or keep
         if kept:
@@ -142,7 +123,7 @@ def export(
             write_whole(statement_path(file), statement.written())
             made.replace(file)
             _settle(file.parent)
-        said = None if chain is None or not kept else chain.append(_entry(parent, file, statement))
+        said = None if chain is None or not kept else chain.append(_entry(task, statement))
     return Exported(
         file=file,
         kept=kept,
@@ -151,6 +132,18 @@ def export(
         statement=statement,
         entry=None if said is None else said.entry.n,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What was asked for, once it was checked."""
+
+    parent: Parent
+    file: Path
+    form: str
+    method: str
+    probe: ProbeTexts
+    by: Exporter
 
 
 def _checked(parent: Parent, file: Path, *, form: str, method: str | None) -> str:
@@ -173,29 +166,39 @@ def _checked(parent: Parent, file: Path, *, form: str, method: str | None) -> st
     return methods[0] if method is None else method
 
 
-def _write(
-    parent: Parent,
-    place: Path,
-    form: str,
-    method: str,
-    windows: Windows,
-    probe: ProbeTexts,
-    by: Exporter,
+def _measured(task: _Task, place: Path) -> tuple[Path, QualityDelta, dict[str, Json]]:
+    """Return the file, how it differs from its parent, and what is said of how it was made."""
+    parent = task.parent
+    windows = Windows.of(task.probe, parent.tokenizer, positions=parent.structure.positions)
+    made, theirs, notes = _written(task, place, windows=windows)
+    quality = compare(
+        windows,
+        parent=_computed(_weights(parent), parent.structure, windows),
+        export=theirs,
+        probe=task.probe.digest,
+        limit=LIMITS[task.form, task.method],
+    )
+    return made, quality, notes
+
+
+def _written(
+    task: _Task, place: Path, *, windows: Windows
 ) -> tuple[Path, Iterator[Logits], dict[str, Json]]:
     """Return the file, its logits, and what is said of how it was made."""
-    if form == "onnx":
+    parent, by = task.parent, task.by
+    if task.form == "onnx":
         done = onnx.write_onnx(
             parent,
             place,
-            method=method,
+            method=task.method,
             windows=windows,
             python=by.python,
             environment=by.environment,
         )
         return done.file, done.logits(), dict(done.made)
     file = place / "model.gguf"
-    texts = (*pinned().texts, *(text for _, text in probe.texts))
-    notes = gguf.write_gguf(parent, file, method=method, texts=texts)
+    texts = (*pinned().texts, *(text for _, text in task.probe.texts))
+    notes = gguf.write_gguf(parent, file, method=task.method, texts=texts)
     read = gguf.read_gguf(file, parent.structure)
     said: dict[str, Json] = {
         "tokenizer.ggml.pre": str(read.facts["tokenizer.ggml.pre"]),
@@ -203,6 +206,23 @@ def _write(
         "root_as_f16": gguf.cast_root(read.weights, tuple(read.weights)),
     }
     return file, _computed(read.weights, parent.structure, windows), said
+
+
+def _statement(
+    task: _Task, made: Path, *, quality: QualityDelta, notes: Mapping[str, Json]
+) -> ExportStatement:
+    statement = ExportStatement(
+        component=task.parent.component,
+        format=task.form,
+        method=task.method,
+        parent=task.parent.root,
+        file=task.file.name,
+        digest=file_digest(made),
+        at=task.by.clock().isoformat(),
+        quality=quality.to_json(),
+        made=notes,
+    )
+    return statement if task.by.signer is None else statement.signed(task.by.signer)
 
 
 def _weights(parent: Parent) -> dict[str, Logits]:
@@ -216,14 +236,14 @@ def _computed(
         yield logits(weights, structure, batch.inputs)
 
 
-def _entry(parent: Parent, file: Path, statement: ExportStatement) -> Export:
-    run = file if parent.run is None else parent.run
+def _entry(task: _Task, statement: ExportStatement) -> Export:
+    run = task.file.parent if task.parent.run is None else task.parent.run
     return Export(
         component=statement.component,
         format=statement.format,
         method=statement.method,
         parent=statement.parent,
-        file=os.path.relpath(file, run),
+        file=os.path.relpath(task.file, run),
         digest=statement.digest,
         quality=statement.quality,
     )

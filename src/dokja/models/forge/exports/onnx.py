@@ -79,17 +79,7 @@ def write_onnx(
         TransformError: The model is too large for one file.
         EngineError: The worker failed; what it said last is in the message.
     """
-    size = 4 * parent.structure.parameters()
-    if size > _MOST_BYTES:
-        read = f"{size / 1e9:.1f} GB of float32"
-        wrong = Mistake(
-            file=str(parent.folder),
-            place="parameters",
-            read=read,
-            expected="at most 1.9 GB, as one ONNX file holds",
-            remedy="Export it as gguf.",
-        )
-        raise TransformError([wrong])
+    _refuse_size(parent)
     job = folder / "job.json"
     for number, batch in enumerate(windows.batches):
         np.save(folder / f"inputs-{number:05d}.npy", batch.inputs, allow_pickle=False)
@@ -108,6 +98,20 @@ def write_onnx(
     return OnnxFile(
         file=folder / "model.onnx", made=made, folder=folder, batches=len(windows.batches)
     )
+
+
+def _refuse_size(parent: Parent) -> None:
+    size = 4 * parent.structure.parameters()
+    if size > _MOST_BYTES:
+        read = f"{size / 1e9:.1f} GB of float32"
+        wrong = Mistake(
+            file=str(parent.folder),
+            place="parameters",
+            read=read,
+            expected="at most 1.9 GB, as one ONNX file holds",
+            remedy="Export it as gguf.",
+        )
+        raise TransformError([wrong])
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:

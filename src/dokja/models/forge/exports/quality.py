@@ -117,18 +117,17 @@ def compare(
             difference = float(np.abs(one - other).max()) if len(labels) else 0.0
         # A maximum would pass over what is no number.
         largest = difference if math.isnan(difference) else max(largest, difference)
-    ours_bits, theirs_bits = (
-        bits_per_byte(
-            total / windows.predictions, tokens=windows.predictions, data_bytes=windows.bytes
-        )
+    predictions = windows.predictions
+    bits = [
+        bits_per_byte(total / predictions, tokens=predictions, data_bytes=windows.bytes)
         for total in nats
-    )
+    ]
     return QualityDelta(
-        parent=ours_bits,
-        export=theirs_bits,
-        top1_agreement=same / windows.predictions,
+        parent=bits[0],
+        export=bits[1],
+        top1_agreement=same / predictions,
         max_logit_difference=largest,
-        predictions=windows.predictions,
+        predictions=predictions,
         bytes=windows.bytes,
         probe=probe,
         limit=limit,
