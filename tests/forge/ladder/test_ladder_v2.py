@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -118,6 +119,15 @@ def test_another_result_than_the_last_state_is_seen(build, stranger):
     build.retell()
 
     assert build.failing() == {"V2.3"}
+
+
+def test_a_result_rounded_to_bf16_is_the_last_state(build):
+    source = open_source(build.state(40) / "weights")
+    rounded = {name: source.read(name).astype(ml_dtypes.bfloat16) for name in source.names}
+    write_tensors(build.run / "model/model.safetensors", rounded)
+    build.retell()
+
+    assert build.failing() == set()
 
 
 def test_one_coordinate_carried_too_far_is_seen(build):

@@ -6,7 +6,7 @@ whether a log hangs together; what exactly does not is the exact reader's to say
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -71,27 +71,29 @@ class Rows:
     lines: int = 0
 
 
-def read_rows(data: bytes) -> tuple[Rows, bool]:
+def read_rows(pieces: Iterable[bytes]) -> tuple[Rows, bool]:
     """Return the lines of an event stream, and whether they are sound and hang together.
 
     Args:
-        data: The stream; what follows its last whole line makes it unsound.
+        pieces: The stream, cut anywhere; what follows its last whole line makes it unsound.
     """
     rows = Rows()
-    sound = data.endswith(b"\n")
+    sound, rest = True, b""
     block: list[bytes] = []
-    for line in data.split(b"\n")[:-1]:
-        if line.startswith(_PREFIX) and len(block) < _BLOCK:
-            block.append(line)
-            continue
-        sound &= _take_steps(block, rows)
-        block = []
-        if line.startswith(_PREFIX):
-            block.append(line)
-        else:
-            sound &= _take_other(line, rows)
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(_PREFIX) and len(block) < _BLOCK:
+                block.append(line)
+                continue
+            sound &= _take_steps(block, rows)
+            block = []
+            if line.startswith(_PREFIX):
+                block.append(line)
+            else:
+                sound &= _take_other(line, rows)
     sound &= _take_steps(block, rows)
-    return rows, sound and _hangs_together(rows)
+    return rows, sound and not rest and _hangs_together(rows)
 
 
 def _take_steps(block: Sequence[bytes], rows: Rows) -> bool:

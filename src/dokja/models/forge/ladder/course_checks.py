@@ -20,6 +20,7 @@ from dokja.models.forge.engines.ref.forward import sequence_losses
 from dokja.models.forge.engines.ref.network import FAMILIES
 from dokja.models.forge.ladder.artefacts import Artefacts, Training, reason_of
 from dokja.models.forge.ladder.bounds import Reach, path_bound, reaches
+from dokja.models.forge.ladder.casts import is_rounding_of
 from dokja.models.forge.ladder.findings import Finding, Outcome
 from dokja.models.forge.ladder.log_checks import factors
 from dokja.models.forge.ladder.settings import Settings, sampled
@@ -68,7 +69,7 @@ def bound_finding(artefacts: Artefacts, settings: Settings, training: Training) 
     found = _Pairs()
     for earlier, later in pairwise(states):
         _pair(artefacts, settings, job, (earlier, later), found)
-    _ending(artefacts, training, states, found)
+    _ending(artefacts, settings, training, states, found)
     settings.progress("V2.3", found.bytes)
     base = replace(base, value=found.closest, read_bytes=found.bytes, power=_power(found))
     if found.wrong:
@@ -175,9 +176,13 @@ def _opened(
 
 
 def _ending(
-    artefacts: Artefacts, training: Training, states: Sequence[Checkpoint], found: _Pairs
+    artefacts: Artefacts,
+    settings: Settings,
+    training: Training,
+    states: Sequence[Checkpoint],
+    found: _Pairs,
 ) -> None:
-    """Make sure that what came out of the last training is its last state."""
+    """Make sure that what came out of the last training is its last state, or its rounding."""
     seal, component = artefacts.seal, training.component
     if training.index != len(component.stages) - 1 or seal is None or not states:
         return
@@ -185,7 +190,21 @@ def _ending(
     if last.step != training.steps:
         found.absent.append(f"the state after the last step, {training.steps}")
     elif sealed is not None and sealed != last.weights:
-        found.wrong.append(f"what came out is not the state after step {last.step}")
+        masters = (artefacts.folder or Path()) / states[-1].folder / "weights"
+        result = artefacts.result(component)
+        if not _rounds(artefacts, settings, masters, result):
+            found.wrong.append(f"what came out is not the state after step {last.step}")
+
+
+def _rounds(artefacts: Artefacts, settings: Settings, masters: Path, result: Path | None) -> bool:
+    if result is None or not masters.is_dir():
+        return False
+    try:
+        first, last = artefacts.source(masters), artefacts.source(result)
+        names = sampled(first.names, settings=settings, head=_head(artefacts))
+        return is_rounding_of(first, last, names)
+    except InputError:
+        return False
 
 
 def loss_finding(artefacts: Artefacts, settings: Settings, training: Training) -> Finding:

@@ -20,6 +20,8 @@ from dokja.models.forge.ladder.bulk import Break, Moments, Rows, read_rows
 
 __all__ = ["Break", "Column", "StepLog", "imported_log", "read_log", "read_log_bytes"]
 
+_PIECE = 1 << 22
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -79,12 +81,15 @@ def read_log(path: Path) -> StepLog:
         LogError: It cannot be read at all, or holds no line that is an event.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            rows, sound = read_rows(iter(lambda: file.read(_PIECE), b""))
+        faults = () if sound else _faults(path.read_bytes(), path.name)
+        size = path.stat().st_size
     except OSError as error:
         read = f"nothing: {error.strerror}"
         wrong = Mistake(file=path.name, place="", read=read, expected="an event stream")
         raise LogError([wrong]) from error
-    return read_log_bytes(data, file=path.name)
+    return _log_of(rows, file=path.name, faults=faults, size=size)
 
 
 def read_log_bytes(data: bytes, *, file: str) -> StepLog:
@@ -93,7 +98,7 @@ def read_log_bytes(data: bytes, *, file: str) -> StepLog:
     Raises:
         LogError: It holds no line that is an event.
     """
-    rows, sound = read_rows(data)
+    rows, sound = read_rows([data])
     faults = () if sound else _faults(data, file)
     return _log_of(rows, file=file, faults=faults, size=len(data))
 

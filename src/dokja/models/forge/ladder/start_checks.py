@@ -29,7 +29,7 @@ from dokja.models.forge.transforms import SourceTensors, Tensors
 from dokja.models.weights import Source
 from dokja.models.weights.roots import TensorDigest, array_digest, root, root_text
 
-__all__ = ["start_findings", "trace_finding"]
+__all__ = ["start_findings", "trace_finding", "traces"]
 
 TRACE_HOLDS, TRACE_FAILS = 50.0, 5.0
 """In standard errors of two strangers' cosine, which is 1/sqrt(P); V2.2."""
@@ -248,7 +248,7 @@ def trace_finding(artefacts: Artefacts, settings: Settings, training: Training) 
     names = sampled(matrices, settings=settings, head=_head(artefacts))
     try:
         sources = [artefacts.source(path) for _, path in there]
-        sums, values = _traces(structure, bytes.fromhex(init.seed), names, sources=sources)
+        sums, values = traces(structure, bytes.fromhex(init.seed), names, sources=sources)
     except RecipeError as error:
         return _with(base, Outcome.UNDECIDED, why=reason_of(error))
     except (WeightsError, KeyError, ValueError) as error:
@@ -280,7 +280,7 @@ def _judged(
     return _with(base, Outcome.PASS, why=said + missing)
 
 
-def _traces(
+def traces(
     structure: Structure, seed: bytes, names: Sequence[str], *, sources: Sequence[Source]
 ) -> tuple[list[_Sums], int]:
     """Return sums for every state, the start drawn once, everything read piece by piece."""
