@@ -30,6 +30,8 @@ from dokja.models.forge.structures.sizes import Sizes
 from dokja.models.forge.tokenizing import SPLITS
 from dokja.models.forge.tokenizing.lint import LINT_CHECKS
 from dokja.models.forge.transforms import TRANSFORMS
+from dokja.models.forge.zoo import FAMILIES as ZOO_FAMILIES
+from dokja.models.forge.zoo import WORDS, tiers
 
 HERE = Path(__file__).parent
 LEVELS = (v0, v1, v2)
@@ -352,6 +354,23 @@ def ladder_checks(_: Written) -> Iterator[str]:
         yield from ("", said.split("\n\n")[-1].replace("\n", " "), "")
 
 
+def zoo_tiers(_: Written) -> Iterator[str]:
+    """Yield the tiers of the zoo, as their module lists them."""
+    said = inspect.cleandoc(tiers.__doc__ or "")
+    rows = [tuple(line.strip("| ").split(" | ")) for line in said.splitlines() if line[:2] == "| "]
+    yield from table(rows[0], rows[1:])
+
+
+def zoo_families(_: Written) -> Iterator[str]:
+    """Yield the families of the zoo."""
+    yield from table(("family", "is"), ((f"`{name}`", said) for name, said in ZOO_FAMILIES.items()))
+
+
+def zoo_words(_: Written) -> Iterator[str]:
+    """Yield the words of the zoo's labels."""
+    yield ", ".join(f"`{word}`" for word in WORDS)
+
+
 PARTS: Mapping[str, Callable[[Written], Iterator[str]]] = {
     "recipe-keys": recipe_keys,
     "shape-keys": shape_keys,
@@ -370,6 +389,9 @@ PARTS: Mapping[str, Callable[[Written], Iterator[str]]] = {
     "lint-checks": lint_checks,
     "splits": splits,
     "ladder-checks": ladder_checks,
+    "zoo-tiers": zoo_tiers,
+    "zoo-families": zoo_families,
+    "zoo-words": zoo_words,
 }
 
 
