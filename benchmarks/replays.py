@@ -9,6 +9,10 @@ with AdamW, one thread, fp32. From its archived state of step 50, ten steps are 
 thing changed at a time, and e = |W_replay - W_claimed| / |W_60 - W_50| is printed beside what it
 was when the design was made and what must come of it. Everything runs in one process, so that
 torch starts once; the numpy engine replays the same states.
+
+What must come of a row is what the design note says. A row that is quieter than it must be is
+right; one that holds within noise where the note found it bit-equal still holds, and the table
+says so. The exit code is 1 if a row holds that must not, or the other way round.
 """
 
 import argparse
@@ -267,6 +271,19 @@ def judged(row: Row, apart: Distance, floor: NoiseFloor) -> Verdict:
     )
 
 
+_HOLDS = (Verdict.BIT_EQUAL, Verdict.WITHIN_NOISE)
+
+
+def agreement(shown: Verdict, must: Verdict) -> str:
+    """Return whether a row came out as it must, in a word or two."""
+    if shown is must:
+        return "yes"
+    if shown in _HOLDS and must in _HOLDS:
+        quieter = _HOLDS.index(shown) < _HOLDS.index(must)
+        return "yes, quieter" if quieter else "holds, not bit-equal"
+    return "NO"
+
+
 def main() -> None:
     """Measure every row, and print the table."""
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -298,7 +315,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for row, apart, loss in measured:
         shown = judged(row, apart, floor)
-        right = "yes" if shown is row.must else "NO"
+        right = agreement(shown, row.must)
         print(
             f"| {row.differs} | {apart.equal}/{apart.tensors} | {apart.total:.1e} | {row.note} | "
             f"{apart.worst:.1e} | {loss:.1e} | {row.must.value} | {shown.value} | {right} |"
@@ -313,11 +330,12 @@ def main() -> None:
                 "loss": loss,
                 "must": row.must.value,
                 "is": shown.value,
+                "right": right,
             }
         )
     if said.json is not None:
         said.json.write_text(json.dumps(found, indent=1) + "\n")
-    sys.exit(0 if all(one["must"] == one["is"] for one in found) else 1)
+    sys.exit(1 if "NO" in {one["right"] for one in found} else 0)
 
 
 if __name__ == "__main__":

@@ -139,17 +139,17 @@ def benign_changes(job: Job, *, engine: str) -> tuple[Change, ...]:
         ...     schedule=Schedule(kind="constant", total_steps=1), keep=Keep(checkpoint_every=1),
         ... )
         >>> [change.name for change in benign_changes(job, engine="hf")]
-        ['2 threads', 'eager attention', 'numpy', 'micro-batches of 2', 'micro-batches of 1']
+        ['eager attention', 'numpy', '2 threads', 'micro-batches of 2', 'micro-batches of 1']
     """
     found: list[Change] = []
     if engine != "ref":
-        if job.device == "cpu":
-            threads = 1 if job.threads > 1 else 2
-            found.append(Change(name=f"{threads} threads", settings={"threads": threads}))
         kernel = "math" if job.attention == "eager" else "eager"
         found.append(Change(name=f"{kernel} attention", settings={"attention": kernel}))
         if _suits_numpy(job):
             found.append(Change(name="numpy", replayer=RefReplayer()))
+        if job.device == "cpu":
+            threads = 1 if job.threads > 1 else 2
+            found.append(Change(name=f"{threads} threads", settings={"threads": threads}))
     sizes = {job.batch.sequences // 2, 1} - {job.batch.micro, 0}
     found += [
         Change(name=f"micro-batches of {size}", settings={"micro": size})

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from dokja.errors import EngineError
 from dokja.models.forge.corpora import open_data
 from dokja.models.forge.engines.contract import DONE, WorkerEngine
-from dokja.models.forge.engines.events import Resume, read_events
+from dokja.models.forge.engines.events import Resume, Start, read_events
 from dokja.models.forge.engines.jobs import Job, write_job
 from dokja.models.forge.engines.ref import replay as replay_in_numpy
 from dokja.models.forge.engines.replays import prepare_replay
@@ -159,7 +159,8 @@ class WorkerReplayer:
         if code != DONE:
             raise EngineError(f"{into}: the replay was asked to stop. Nothing was compared.")
         events = read_events(into / "events.jsonl")
-        resumes = [one for one in events.interruptions if isinstance(one, Resume)]
+        # In a folder without events, a worker that goes on from a state says that it starts.
+        begun = [one for one in events.events if isinstance(one, Start | Resume)]
         source = open_source(into / "model")
         # Weights stay mapped; the state that was copied is not needed any more.
         shutil.rmtree(into / "checkpoints", ignore_errors=True)
@@ -168,7 +169,7 @@ class WorkerReplayer:
             engine=self.name,
             weights=source.read,
             losses=tuple(events.metrics().loss.tolist()),
-            environment=resumes[-1].environment if resumes else {},
+            environment=begun[-1].environment if begun else {},
         )
 
 
