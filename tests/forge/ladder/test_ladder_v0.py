@@ -8,8 +8,9 @@ import pytest
 
 from dokja.models.forge.ladder.artefacts import open_artefacts
 from dokja.models.forge.ladder.findings import Level, Outcome
-from dokja.models.forge.ladder.settings import Settings
+from dokja.models.forge.ladder.settings import Settings, sampled
 from dokja.models.forge.ladder.verify import verify
+from dokja.models.weights import open_source
 
 
 def flip(path, place=-3):
@@ -149,11 +150,18 @@ def test_a_record_alone_passes_nothing_that_needs_more(honest, tmp_path):
 
 
 def test_a_sample_sees_a_change_in_a_drawn_tensor_only(build):
-    folder = build.state(20) / "weights/model.safetensors"
+    folder = build.state(20) / "weights"
+    source = open_source(folder)
+    last = max(source.names, key=lambda name: source.info(name).stop)
+    head = open_artefacts(build.run).chain.head.raw
 
-    assert build.failing(Level.V0, sample=3) == set()
-    flip(folder)  # the last tensor's values
+    def drawn(place):
+        chosen = Settings(sample=3, draw=bytes([place]))
+        return last in sampled(source.names, settings=chosen, head=head)
 
-    seen = [bool(build.failing(Level.V0, sample=3, draw=bytes([n]))) for n in range(12)]
-    assert True in seen
-    assert False in seen
+    with_it = next(place for place in range(256) if drawn(place))
+    without = next(place for place in range(256) if not drawn(place))
+    flip(folder / "model.safetensors")  # a value of the last tensor
+
+    assert build.failing(Level.V0, sample=3, draw=bytes([with_it])) == {"V0.4"}
+    assert build.failing(Level.V0, sample=3, draw=bytes([without])) == set()

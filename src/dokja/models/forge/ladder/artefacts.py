@@ -24,6 +24,7 @@ from dokja.models.forge.records import (
     Init,
     KeyRegister,
     Metrics,
+    Problem,
     Seal,
     Stage,
     read_attestation,
@@ -93,6 +94,7 @@ class Artefacts:
         bases: Where others' weights are looked for.
         imported: Logs of another tool, by the training's name; used where no events are.
         absent: Why a part could not be read, by its name: `chain`, `plan`.
+        judged: What is wrong with the chain under a register of keys, once it was asked.
     """
 
     folder: Path | None
@@ -100,6 +102,7 @@ class Artefacts:
     bases: BaseStore
     imported: Mapping[str, Any] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    judged: tuple[KeyRegister, tuple[Problem, ...]] | None = None
     _digests: dict[Path, tuple[TensorDigest, ...]] = field(default_factory=dict)
     _sources: dict[Path, Source] = field(default_factory=dict)
 

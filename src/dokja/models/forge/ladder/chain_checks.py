@@ -1,4 +1,4 @@
-"""V0, what is signed and said: signatures, the chain, receipts, log spans, the record, its papers.
+"""V0, what is signed: signatures, the chain, receipts, and the logs that it is bound to.
 
 Each problem of a chain belongs to one check. Whether the seed was drawn as it should be is V1.0.
 """
@@ -13,22 +13,18 @@ from dokja.models.forge.ladder.artefacts import Artefacts, reason_of
 from dokja.models.forge.ladder.findings import Finding, Outcome
 from dokja.models.forge.ladder.settings import Settings
 from dokja.models.forge.records import (
-    BuildRecord,
     Chain,
     KeyRegister,
     KeyStanding,
     LogSpan,
     Metrics,
-    PlanFacts,
     Problem,
     ProblemKind,
     check_chain,
     liveness,
-    make_record,
 )
-from dokja.models.forge.running.recording import papers
 
-__all__ = ["chain_findings", "paper_findings", "problems_of", "record_findings", "span_findings"]
+__all__ = ["NO_KEYS", "chain_findings", "problems_of", "span_findings"]
 
 _SIGNED = frozenset(
     {
@@ -59,7 +55,9 @@ _WITNESSED = frozenset(
     }
 )
 _UNKNOWN = frozenset({ProblemKind.UNKNOWN_KEY, ProblemKind.UNKNOWN_WITNESS})
-_NO_KEYS = KeyRegister(keys=())
+NO_KEYS = KeyRegister(keys=())
+"""Nobody is known."""
+
 _GIVE_KEYS = "Give the programme's register with --keys keys.toml."
 _PIECE = 1 << 20
 
@@ -69,7 +67,11 @@ def problems_of(artefacts: Artefacts, settings: Settings) -> tuple[Problem, ...]
     chain = artefacts.chain
     if chain is None:
         return ()
-    found = check_chain(chain, keys=settings.keys or _NO_KEYS, threads=settings.threads)
+    keys = settings.keys or NO_KEYS
+    if artefacts.judged is None or artefacts.judged[0] is not keys:
+        problems = check_chain(chain, keys=keys, threads=settings.threads)
+        artefacts.judged = (keys, problems)
+    found = artefacts.judged[1]
     if settings.keys is None:
         return tuple(one for one in found if one.kind not in _UNKNOWN)
     return found
@@ -151,7 +153,7 @@ def _envelope_fault(artefacts: Artefacts, settings: Settings) -> str | None:
     if artefacts.record is None:
         return None
     try:
-        read = artefacts.attestation(settings.keys or _NO_KEYS)
+        read = artefacts.attestation(settings.keys or NO_KEYS)
     except RecordError as error:
         return reason_of(error)
     if settings.keys is None and read.standing is KeyStanding.UNKNOWN and read.signed:
@@ -263,8 +265,8 @@ def span_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]
             )
     settings.progress("V0.8", read)
     outcome = Outcome.FAIL if wrong else Outcome.NOT_AVAILABLE if absent else Outcome.PASS
-    missing = f"not at hand: {', '.join(sorted(absent))}"
-    why = "; ".join(wrong[:5]) or (missing if absent else f"{len(spans)} pieces of logs")
+    held = f"not at hand: {', '.join(sorted(absent))}" if absent else f"{len(spans)} pieces of logs"
+    why = "; ".join(wrong[:5]) or held
     yield Finding(
         check="V0.8",
         title=title,
@@ -293,110 +295,3 @@ def _span_holds(path: Path, span: LogSpan) -> bool:
             running.update(piece)
             left -= len(piece)
     return left == 0 and running.hexdigest() == span.digest.hex
-
-
-def record_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
-    """Yield V0.10: the signed record says what chain and plan say, and nothing else."""
-    title = "record says what chain and plan say"
-    try:
-        record = artefacts.attestation(settings.keys or _NO_KEYS).record
-    except RecordError as error:
-        there = artefacts.record is not None
-        yield Finding(
-            check="V0.10",
-            title=title,
-            outcome=Outcome.FAIL if there else Outcome.NOT_AVAILABLE,
-            why=reason_of(error),
-            remedy="Ask the builder for the signed record.json.",
-        )
-        return
-    wrong = [*_against_chain(artefacts, record), *_against_plan(artefacts, record)]
-    absent = artefacts.chain is None or artefacts.plan is None
-    outcome = Outcome.FAIL if wrong else Outcome.UNDECIDED if absent else Outcome.PASS
-    why = "every part of the record follows from chain and plan"
-    if absent:
-        why = "; ".join(f"{name}: {reason}" for name, reason in artefacts.absent.items())
-    yield Finding(
-        check="V0.10",
-        title=title,
-        outcome=outcome,
-        value=str(record.digest),
-        power="one changed word of the record",
-        why="; ".join(wrong) or why,
-        remedy="" if outcome is Outcome.PASS else "Ask for chain and plan as they were sealed.",
-    )
-
-
-def _against_chain(artefacts: Artefacts, record: BuildRecord) -> Iterator[str]:
-    chain = artefacts.chain
-    if chain is None:
-        if artefacts.chain_is_damaged:
-            yield "the chain that the record was made of cannot be read"
-        return
-    if record.chain.digest != chain.digest:
-        yield f"the record was made of the chain {record.chain.digest}, not of {chain.digest}"
-    facts = PlanFacts(
-        name=record.name,
-        size=record.size,
-        claim_table=record.claim_table,
-        claim=record.claim,
-        components=record.components,
-        data=record.data,
-        tokenizer=record.tokenizer,
-        steps={name: one.steps for name, one in record.chain.witnessed.items()},
-    )
-    try:
-        made = make_record(chain, facts)
-    except RecordError as error:
-        yield reason_of(error)
-        return
-    if replace(made, chain=record.chain).to_json() != record.to_json():
-        yield "the record says something else than the chain's entries"
-    elif made.chain != record.chain and made.chain.digest == record.chain.digest:
-        yield "the record counts witnessed steps otherwise than the chain"
-
-
-def _against_plan(artefacts: Artefacts, record: BuildRecord) -> Iterator[str]:
-    plan = artefacts.plan
-    if plan is None:
-        return
-    if plan.digest != record.plan:
-        yield f"plan.json is the plan {plan.digest}, the record names {record.plan}"
-        return
-    said = [(one.id, one.role, list(map(dict, one.steps))) for one in record.components]
-    planned = [(one.id, one.descent.role, list(map(dict, one.stages))) for one in plan.components]
-    same = (record.name, record.size, dict(record.claim)) == (
-        plan.name,
-        plan.size,
-        dict(plan.claim),
-    )
-    if said != planned or not same:
-        yield "the record's components, steps or claim are not those of the plan"
-
-
-def paper_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
-    """Yield V0.9: bills of materials and cards beside the record follow from it, byte by byte."""
-    title = "bills and cards follow from the record"
-    if artefacts.record is None:
-        return
-    try:
-        made = papers(artefacts.attestation(settings.keys or _NO_KEYS).record)
-    except RecordError:
-        return  # said by V0.1 and V0.10
-    beside = artefacts.record.parent
-    lying = {name: beside / name for name in made if (beside / name).is_file()}
-    wrong = [name for name, path in lying.items() if path.read_bytes() != made[name]]
-    outcome = Outcome.FAIL if wrong else Outcome.PASS if lying else Outcome.NOT_AVAILABLE
-    yield Finding(
-        check="V0.9",
-        title=title,
-        outcome=outcome,
-        value=len(lying),
-        power="one changed byte",
-        why=f"not what follows from the record: {', '.join(wrong)}"
-        if wrong
-        else f"made again and equal: {', '.join(sorted(lying))}"
-        if lying
-        else "none lies beside the record",
-        remedy="Make them again from the record; they are never edited by hand." if wrong else "",
-    )

@@ -20,13 +20,9 @@ from collections.abc import Iterator
 
 from dokja.models.forge.ladder.artefacts import Artefacts
 from dokja.models.forge.ladder.byte_checks import corpus_findings, root_findings
-from dokja.models.forge.ladder.chain_checks import (
-    chain_findings,
-    paper_findings,
-    record_findings,
-    span_findings,
-)
+from dokja.models.forge.ladder.chain_checks import chain_findings, span_findings
 from dokja.models.forge.ladder.findings import Finding
+from dokja.models.forge.ladder.record_checks import paper_findings, record_findings
 from dokja.models.forge.ladder.settings import Settings
 
 __all__ = ["byte_level"]
