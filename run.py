@@ -33,7 +33,7 @@ FOUND_SOMETHING = 3  # the exit code of a judgement in which a gate failed
 # Matrices here are small: more threads of numpy's BLAS only fight over the cores.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 WITH_TORCH = {"exports", "hf_overhead", "presets", "replays", "tokenizer"}  # benchmarks
-ELSEWHERE = {"gpu_training", "training_parts"}  # for a machine with a GPU, and what they share
+ELSEWHERE = {"gpu_engines", "gpu_training", "training_parts"}  # for a GPU, and what they share
 DEBIAN = {  # what some tests need: marker, program, Debian's packages
     "postgres": ("initdb", "postgresql"),
     "browser": ("chromium", "chromium fonts-nanum"),

@@ -93,7 +93,7 @@ WINDOWS: list[float] = []
 
 def watch_recording() -> None:
     """Note after which step our engine told or kept something, and how long that took."""
-    for name in ("tell", "keep"):
+    for name in ("tell", "keep", "keep_behind"):
         plain = getattr(Run, name)
 
         def timed(run: Run, *words: Any, plain: Any = plain) -> Any:

@@ -75,13 +75,23 @@ def _faults(line: Line, course: _Course) -> Iterator[_Fault]:
             if line.values["step"] > course.furthest:
                 yield _gap(line.values["step"], course.furthest)
         case "checkpoint" | "interruption" | "end":
-            if line.values["step"] != course.step:
-                yield (
-                    "step",
-                    str(line.values["step"]),
-                    f"{course.step}, the last step told",
-                    "The steps between are missing; nothing can be said of them.",
-                )
+            yield from _state_faults(line, course)
+
+
+def _state_faults(line: Line, course: _Course) -> Iterator[_Fault]:
+    """Find what is told of a step that the log does not know.
+
+    A checkpoint may be written while further steps are told, but never before its own step.
+    """
+    step, told = line.values["step"], course.step or 0
+    late = line.kind == "checkpoint" and step < told
+    if step != told and not late:
+        yield (
+            "step",
+            str(step),
+            f"{course.step}, the last step told",
+            "The steps between are missing; nothing can be said of them.",
+        )
 
 
 def _gap(step: int, furthest: int) -> _Fault:

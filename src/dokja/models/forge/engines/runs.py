@@ -8,6 +8,7 @@ does not know.
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +116,8 @@ class Run:
         self._engine = engine
         self._clock = clock
         self._log = EventWriter(base / job.events)
+        self._writers = ThreadPoolExecutor(max_workers=1)
+        self._writing: tuple[int, Future[Path]] | None = None
 
     def begin(self, environment: Mapping[str, Json], *, resumed: Checkpoint | None) -> None:
         """Say that the run starts, or goes on from a checkpoint.
@@ -144,7 +147,7 @@ class Run:
             )
             # A checkpoint can be whole although the process ended before it could say so.
             if resumed is not None and self.step not in {one.step for one in told.checkpoints}:
-                self._tell_checkpoint(resumed.path)
+                self._tell_checkpoint(resumed.path, self.step)
         self._log.sync()
 
     def tell(self, losses: Sequence[float], norms: Sequence[float]) -> None:
@@ -158,6 +161,7 @@ class Run:
             EngineError: A number is not finite. The steps before it were told, and the log
                 says why the run ended.
         """
+        self.settle(wait=False)
         pairs = list(zip(losses, norms, strict=True))
         finite = [math.isfinite(loss) and math.isfinite(norm) for loss, norm in pairs]
         count = finite.index(False) if False in finite else len(pairs)
@@ -185,11 +189,41 @@ class Run:
                 f"{self.step} stand; lower the learning rate and start a new run."
             )
 
-    def keep(self, state: State) -> Path:
+    def keep(self, state: State) -> None:
         """Write the checkpoint of the last step told, and say so once it lies on the disk."""
+        self.settle()
         self._log.sync()
-        job, step = self._job, self.step
-        path = write_checkpoint(
+        self._tell_checkpoint(self._write(state, self.step), self.step)
+
+    def keep_behind(self, state: State) -> None:
+        """Write the checkpoint of the last step told while the next steps go on.
+
+        Args:
+            state: In memory that the steps do not write to.
+        """
+        self.settle()
+        self._log.sync()
+        step = self.step
+        self._writing = (step, self._writers.submit(self._write, state, step))
+
+    def settle(self, *, wait: bool = True) -> None:
+        """Say that a checkpoint lies on the disk, if one was written meanwhile.
+
+        Args:
+            wait: Whether to wait for one that is still being written.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._writing is None or not (wait or self._writing[1].done()):
+            return
+        step, written = self._writing
+        self._writing = None
+        self._tell_checkpoint(written.result(), step)
+
+    def _write(self, state: State, step: int) -> Path:
+        job = self._job
+        return write_checkpoint(
             self._base / job.checkpoints,
             state=CheckpointState(
                 step=step,
@@ -205,11 +239,10 @@ class Run:
             optimizer=state.moments,
             adapter=state.adapter,
         )
-        self._tell_checkpoint(path)
-        return path
 
     def interrupt(self, reason: str) -> None:
         """Say why the run does not go on now."""
+        self.settle()
         self._say(Interruption(step=self.step, reason=reason, at=self._clock()))
         self._log.sync()
 
@@ -220,6 +253,7 @@ class Run:
             state: The last state; its moments are not written again.
             device_seconds: Seconds of all devices since this process began.
         """
+        self.settle()
         if state.adapter is not None and self._job.adapter is not None:
             name, adapter = f"{self._job.final}-adapter", state.adapter
             config = self._job.adapter.peft_config()
@@ -232,6 +266,7 @@ class Run:
 
     def close(self) -> None:
         """Bring the log to the disk and let it go."""
+        self._writers.shutdown()
         self._log.close()
 
     def _replace(self, name: str, write: Callable[[Path], None]) -> None:
@@ -243,9 +278,9 @@ class Run:
         unfinished.rename(target)
         sync_folder(target.parent)
 
-    def _tell_checkpoint(self, path: Path) -> None:
+    def _tell_checkpoint(self, path: Path, step: int) -> None:
         folder = relative_folder(path, base=self._base)
-        self._say(Checkpointed(step=self.step, folder=folder, at=self._clock()))
+        self._say(Checkpointed(step=step, folder=folder, at=self._clock()))
         self._log.sync()
 
     def _say(self, event: Event) -> None:

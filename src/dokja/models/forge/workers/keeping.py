@@ -119,13 +119,23 @@ class Keeper:
             return False
         self._tell(step)
         if self._run is not None and (keeps or asked):
-            self._run.keep(self.state(step))
+            self._keep(step, behind=not asked and step < self._job.last_step)
         if not asked or step >= self._job.last_step:
             return False
         self.interrupted = self._signals.received or "a signal to another process"
         if self._run is not None:
             self._run.interrupt(f"asked to stop by {self.interrupted}; a checkpoint was written")
         return True
+
+    def _keep(self, step: int, *, behind: bool) -> None:
+        """Write a state; a GPU's goes to memory of its own, and training need not wait for it."""
+        state = self.state(step)
+        if self._run is None:
+            return
+        if behind and self._job.device == "cuda":
+            self._run.keep_behind(state)
+        else:
+            self._run.keep(state)
 
     def _tell(self, step: int) -> None:
         losses, norms = self.measures.take(processes=self._world.size)
