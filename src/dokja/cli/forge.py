@@ -23,6 +23,10 @@ _COMMANDS = {
         "dokja.cli.forge_verifying:verify",
         "Check a build against its record, level by level.",
     ),
+    "enter": (
+        "dokja.cli.forge_entering:enter",
+        "Enter a verified record into a programme's ledger.",
+    ),
     "claim": (
         "dokja.cli.forge_planning:claim",
         "Say what a recipe or plan may claim under a table, and why.",

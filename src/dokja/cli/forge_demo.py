@@ -12,7 +12,8 @@ from rich.console import Console
 
 from dokja.cli.printing import as_json, emit, now, say, table
 from dokja.errors import Mistake, RecipeError
-from dokja.models.forge.demo import DemoWorld, demo_table, false_t4, lessons
+from dokja.models.forge.demo.judging import demo_table, lessons
+from dokja.models.forge.demo.staging import DemoWorld, false_t4
 
 __all__ = ["demo"]
 

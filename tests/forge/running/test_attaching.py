@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from dokja.cli.commands import run as dokja
+from dokja.evidence.ledger import open_programme
 from dokja.models.forge.records import Checkpoint, Init, Metrics, read_attestation, read_chain
 from dokja.models.forge.records.register import KeyRegister
 
@@ -159,3 +161,28 @@ def test_ledger_of_a_programme_witnesses_every_entry(tmp_path, planned):
     origins = {link.receipt.proof["origin"] for link in chain.links}
     assert len(origins) == 1
     assert dokja(["ledger", "verify", programme]) == 0
+
+
+def test_verified_record_becomes_an_entry_check_by_check(tmp_path, whole):
+    programme = tmp_path / "programme"
+    assert dokja(["new", str(programme), "--from", "sample/programme"]) == 0
+
+    code = dokja(
+        [
+            *("forge", "enter", str(whole), "--programme", str(programme)),
+            *("--model", "garam-1", "--team", "garam", "--as", "body=language-body"),
+        ]
+    )
+
+    assert code == 0
+    with closing(open_programme(programme)) as opened:
+        (entry,) = opened.ledger.entries(kind="build")
+        record = opened.blobs.get(entry.blobs[0])
+    outcomes = {one["check"]: one["outcome"] for one in entry.body["findings"]}
+    assert record == (whole / "record.json").read_bytes()
+    assert entry.body["components"][0]["component"] == "language-body"
+    assert (entry.body["claim"], entry.body["place"]) == ("T4", "builder")
+    assert outcomes["V0.1"] == "undecided"  # nobody said whose key it is
+    assert outcomes["V1.0"] == "undecided"  # the builder chose the seed
+    assert {outcomes[f"V2.{number}"] for number in (1, 2, 3, 4)} == {"pass"}
+    assert dokja(["ledger", "verify", str(programme)]) == 0

@@ -23,7 +23,15 @@ from dokja.evidence.ledger.kinds.bodies import (
 from dokja.evidence.ledger.kinds.programme import Role
 from dokja.values.keys import VerifierKey
 
-__all__ = ["LEVELS", "Build", "BuildChain", "BuildCheck", "BuildComponent", "BuildLeaf"]
+__all__ = [
+    "LEVELS",
+    "Build",
+    "BuildChain",
+    "BuildCheck",
+    "BuildComponent",
+    "BuildLeaf",
+    "reached_level",
+]
 
 LEVELS = ("V0", "V1", "V2", "V3")
 """The levels to which a record can be verified, weakest first; their names sort alike."""
@@ -107,7 +115,7 @@ class BuildComponent(Body):
 class BuildCheck(Body):
     """What one check of a record came to."""
 
-    check: Annotated[str, Field(pattern=r"^V[0-4]\.[1-9][0-9]?$")]
+    check: Annotated[str, Field(pattern=r"^V[0-4]\.[0-9]{1,2}$")]
     """The check, such as `V2.3`."""
     component: Identifier | None = None
     """The component that was checked; missing when the check is about the whole record."""
@@ -185,7 +193,7 @@ class Build(Sourced):
     @classmethod
     def _follows_from_checks(cls, level: str, told: ValidationInfo) -> str:
         if "findings" in told.data:
-            reached = _level(told.data["findings"])
+            reached = reached_level(told.data["findings"])
             if level != reached:
                 message = f"{reached}, which follows from the checks"
                 raise ValueError(message)
@@ -201,10 +209,10 @@ class Build(Sourced):
 
     def level_of(self, component: str) -> str:
         """Return the level to which a component is verified; `none` where to none."""
-        return _level(self.checks_of(component))
+        return reached_level(self.checks_of(component))
 
 
-def _level(checks: Sequence[BuildCheck]) -> str:
+def reached_level(checks: Sequence[BuildCheck]) -> str:
     """Return the highest level of which a check passes while none fails up to it."""
     failed = min((one.check for one in checks if one.outcome == "fail"), default="V9")
     below = failed.partition(".")[0]
