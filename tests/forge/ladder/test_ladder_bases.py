@@ -118,6 +118,35 @@ def test_a_base_without_its_licence_is_told_apart(deepened):
     assert unsettled == {"V2.5.licence": Outcome.UNDECIDED}
 
 
+PROGRAM = """
+import json, pathlib, shutil
+here = pathlib.Path(__file__).parent
+job = json.loads(pathlib.Path("job.json").read_text())
+shutil.copy(here / "events.jsonl", job["events"])
+shutil.copytree(here / "made", job["final"])
+"""
+
+
+def test_a_program_of_the_builders_own_is_undecided_where_its_states_are_missing(
+    honest, stranger, make_build, tmp_path, monkeypatch
+):
+    shutil.copytree(stranger, tmp_path / "made")
+    shutil.copy(honest.events, tmp_path / "events.jsonl")
+    (tmp_path / "make.py").write_text(PROGRAM)
+    monkeypatch.chdir(tmp_path)
+    text = (honest.folder / "tiny.toml").read_text()
+    command = 'name = "command"\ncommand = ["python", "make.py"]'
+
+    build = make_build(tmp_path, text.replace('name = "ref"', command))
+
+    found = build.verify()
+    unsettled = {one.check: one.outcome for one in found if one.outcome is not Outcome.PASS}
+    assert unsettled == dict.fromkeys(
+        ["V1.1", *[f"V2.{n}" for n in range(1, 6)]], Outcome.UNDECIDED
+    )
+    assert {one.outcome for one in found if one.level is Level.V0} == {Outcome.PASS}
+
+
 def test_neither_chain_nor_record_is_bad_input(tmp_path):
     with pytest.raises(RecordError, match="neither a chain nor a record"):
         open_artefacts(tmp_path)

@@ -14,6 +14,7 @@ from dokja.errors import CorpusError, DokjaError, InputError, LogError, Mistake,
 from dokja.models.forge.corpora import TokenData
 from dokja.models.forge.corpora.batches import open_data
 from dokja.models.forge.engines import Job
+from dokja.models.forge.importers import read_log as read_foreign
 from dokja.models.forge.ladder.logs import StepLog, imported_log, read_log
 from dokja.models.forge.plans import BaseStore, Plan, PlannedComponent, read_plan
 from dokja.models.forge.records import (
@@ -181,6 +182,26 @@ class Artefacts:
         """What came out."""
         return None if self.chain is None else self.chain.seal
 
+    @property
+    def joint(self) -> bool:
+        """Whether a program of the builder's own made all components at once."""
+        return self.plan is not None and self.plan.engine.get("name") == "command"
+
+    def weighted(self) -> tuple[PlannedComponent, ...]:
+        """Return the components that have weights, by structure or because the seal says so."""
+        if self.plan is None:
+            return ()
+        sealed = {} if self.seal is None else self.seal.roots
+        return tuple(
+            one for one in self.plan.components if one.structure is not None or one.id in sealed
+        )
+
+    def own_names(self, component: PlannedComponent, names: Sequence[str]) -> tuple[str, ...]:
+        """Return which tensors of a result are a component's: all, unless it has prefixes."""
+        said = component.facts.get("tensors")
+        prefixes = tuple(map(str, said)) if self.joint and isinstance(said, list) else ("",)
+        return tuple(name for name in names if name.startswith(prefixes))
+
     def bodies(self) -> tuple[PlannedComponent, ...]:
         """Return the components that have weights of a known structure."""
         if self.plan is None:
@@ -193,6 +214,8 @@ class Artefacts:
         return tuple(self._trainings())
 
     def _trainings(self) -> Iterator[Training]:
+        if self.joint:
+            return  # the plan fixes neither steps nor batches of a program of the builder's own
         for component in self.bodies():
             for index, stage in enumerate(component.stages):
                 if stage["kind"] == "train":
@@ -282,7 +305,11 @@ class Artefacts:
         if self.folder is None:
             wrong = Mistake(file="events.jsonl", place="", read="nothing", expected="a log")
             raise LogError([wrong])
-        return read_log(self.folder / training.folder / "events.jsonl")
+        path = self.folder / training.folder / "events.jsonl"
+        told = {said.log.file for said in self.metrics(training) if said.imported}
+        if not path.exists() and len(told) == 1:
+            return imported_log(read_foreign(self.folder / told.pop()))
+        return read_log(path)
 
     def tokens(self, training: Training) -> TokenData:
         """Return the tokens of a training in its order.

@@ -72,7 +72,7 @@ def _other(path: Path, *, read: str, expected: str) -> Mistake:
 def root_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
     """Yield V0.4 roots, V0.5 digest lists and V0.6 hygiene, for each component with weights."""
     seal = artefacts.seal
-    bodies = artefacts.bodies()
+    bodies = artefacts.weighted()
     if seal is None or not bodies:
         missing = "the chain has no seal" if artefacts.plan is not None else "there is no plan"
         for check, title in (
@@ -155,6 +155,7 @@ def _compare(
     stated: str,
     listed: Sequence[TensorDigest] | None,
     found: _Roots,
+    component: PlannedComponent | None = None,
 ) -> None:
     """Recompute a root, or in a sample the digests that the list gives."""
     shown = folder.relative_to(artefacts.folder).as_posix() if artefacts.folder else folder.name
@@ -169,7 +170,9 @@ def _compare(
     before = source.bytes_read
     try:
         if settings.sample is None:
-            wrong: str | None = _whole(artefacts, settings, folder, stated=stated)
+            wrong: str | None = _whole(
+                artefacts, settings, folder, stated=stated, component=component
+            )
         else:
             wrong = _sample(artefacts, settings, folder, listed=listed)
     except WeightsError as error:
@@ -186,8 +189,21 @@ def _compare(
         found.held += 1
 
 
-def _whole(artefacts: Artefacts, settings: Settings, folder: Path, *, stated: str) -> str:
-    made = root_text(root(artefacts.digests(folder, threads=settings.threads)))
+def _whole(
+    artefacts: Artefacts,
+    settings: Settings,
+    folder: Path,
+    *,
+    stated: str,
+    component: PlannedComponent | None,
+) -> str:
+    digests = artefacts.digests(folder, threads=settings.threads)
+    if component is not None:
+        names = artefacts.own_names(component, [one.name for one in digests])
+        digests = tuple(one for one in digests if one.name in set(names))
+    if not digests:
+        return "it holds none of the component's tensors"
+    made = root_text(root(digests))
     return "" if made == stated else f"the root is {made}, stated is {stated}"
 
 
@@ -238,7 +254,15 @@ def _result(
             listed = None
         if listed is not None and root_text(root(listed)) != stated:
             listed = None
-    _compare(artefacts, settings, folder, stated=stated, listed=listed, found=found)
+    _compare(
+        artefacts,
+        settings,
+        folder,
+        stated=stated,
+        listed=listed,
+        found=found,
+        component=component,
+    )
     if settings.sample is None:
         _files(seal.files.get(component.id), folder, found)
 
@@ -277,7 +301,8 @@ def _told(component: str, found: _Roots) -> Iterator[Finding]:
         why=f"{found.held_lists} lists have the roots of their states",
         remedy="Make the lists again from the weights.",
     )
-    yield _judged(lists, wrong=found.lists, absent=found.unlisted, held=found.held_lists)
+    if found.lists or found.unlisted or found.held_lists:  # else the chain names no list
+        yield _judged(lists, wrong=found.lists, absent=found.unlisted, held=found.held_lists)
     clean = Finding(
         check="V0.6",
         title="hygiene of weights files",

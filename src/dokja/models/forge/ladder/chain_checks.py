@@ -193,7 +193,7 @@ def _receipts(
         return
     mine = [one for one in problems if one.kind in _WITNESSED]
     steps: dict[str, int | None] = {}
-    if artefacts.plan is None:
+    if artefacts.plan is None or artefacts.joint:
         steps = dict.fromkeys(sorted({said.component for _, said in chain.of(Metrics)}))
     for training in artefacts.trainings:
         name = training.component.id

@@ -15,6 +15,7 @@ It does not show that the log was not invented whole.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dokja.models.forge.ladder.artefacts import Artefacts
 from dokja.models.forge.ladder.compute_checks import hours_finding, mixture_findings, use_finding
@@ -54,10 +55,17 @@ def log_level(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
 
 def _no_training(artefacts: Artefacts) -> Finding:
     known = artefacts.plan is not None
-    return Finding(
+    base = Finding(
         check="V1.1",
         title="logs of trainings",
-        outcome=Outcome.PASS if known else Outcome.NOT_AVAILABLE,
-        why="the plan trains nothing" if known else artefacts.absent.get("plan", "no plan"),
-        remedy="" if known else "Give the run's plan.json.",
+        outcome=Outcome.NOT_AVAILABLE,
+        why=artefacts.absent.get("plan", "no plan"),
+        remedy="Give the run's plan.json.",
     )
+    if artefacts.joint:
+        why = "a program of the builder's own: the plan fixes no steps, batches or rates of it"
+        remedy = "Ask for a log, and read it beside the record."
+        return replace(base, outcome=Outcome.UNDECIDED, why=why, remedy=remedy)
+    if known:
+        return replace(base, outcome=Outcome.PASS, why="the plan trains nothing", remedy="")
+    return base

@@ -27,6 +27,9 @@ __all__ = ["weight_level"]
 
 def weight_level(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
     """Yield every finding of V2."""
+    if artefacts.joint:
+        yield from _joint(artefacts)
+        return
     bodies = artefacts.bodies()
     if not bodies:
         yield Finding(
@@ -50,3 +53,24 @@ def weight_level(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]:
     tokenizer = tokenizer_finding(artefacts)
     if tokenizer is not None:
         yield tokenizer
+
+
+def _joint(artefacts: Artefacts) -> Iterator[Finding]:
+    """Yield what cannot be told of weights that a program of the builder's own made."""
+    asked = {
+        "V2.1": "start of the weights",
+        "V2.2": "trace of the start",
+        "V2.3": "updates within AdamW's bound",
+        "V2.4": "logged losses are those of the weights",
+        "V2.5": "share that training moved",
+    }
+    for component in artefacts.weighted():
+        for check, title in asked.items():
+            yield Finding(
+                check=check,
+                title=title,
+                outcome=Outcome.UNDECIDED,
+                component=component.id,
+                why="a program of the builder's own made the weights, and left no states of them",
+                remedy="Train with an engine of the forge, or replay with that program.",
+            )
