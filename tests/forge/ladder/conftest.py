@@ -307,6 +307,12 @@ def honest(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def honest_findings(honest):
+    """What V0 to V2 find in the honest run."""
+    return honest.verify()
+
+
+@pytest.fixture(scope="session")
 def stranger(tmp_path_factory):
     """Weights of the same structure that somebody else trained, on more and faster."""
     text = RECIPE.replace("lr = 1e-3", "lr = 8e-3").replace("tokens = 10_240", "tokens = 25_600")

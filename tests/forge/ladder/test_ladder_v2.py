@@ -37,25 +37,25 @@ def high(found):
     return {check for check in found if check.startswith("V2")}
 
 
-def test_an_honest_run_passes_every_check(honest):
-    found = honest.verify()
+def test_an_honest_run_passes_every_check(honest_findings):
+    found = honest_findings
 
     assert {one.check: one.outcome for one in found if one.outcome is not Outcome.PASS} == {}
     assert {one.check for one in found if one.level is Level.V2} == set(V2)
 
 
-def test_the_claim_is_told_with_how_far_it_holds(honest):
+def test_the_claim_is_told_with_how_far_it_holds(honest, honest_findings):
     artefacts = open_artefacts(honest.run)
 
-    claim = verified_claim(artefacts, honest.verify())
+    claim = verified_claim(artefacts, honest_findings)
 
     assert claim == "T4 claimed, V0 holds, V1 holds, V2 holds, live share 100 %"
 
 
-def test_an_honest_run_reaches_the_bound_nearly(honest):
-    (bound,) = [one for one in honest.verify() if one.check == "V2.3"]
-    (trace,) = [one for one in honest.verify() if one.check == "V2.2"]
-    (loss,) = [one for one in honest.verify() if one.check == "V2.4"]
+def test_an_honest_run_reaches_the_bound_nearly(honest_findings):
+    (bound,) = [one for one in honest_findings if one.check == "V2.3"]
+    (trace,) = [one for one in honest_findings if one.check == "V2.2"]
+    (loss,) = [one for one in honest_findings if one.check == "V2.4"]
 
     assert 0.96 < bound.value <= 1.0
     assert trace.value > 100
@@ -202,9 +202,9 @@ def test_another_recipe_beside_the_run_is_seen(build):
     assert high(build.failing()) == {"V2.6"}
 
 
-def test_what_did_not_move_lowers_the_claim(honest):
+def test_what_did_not_move_lowers_the_claim(honest, honest_findings):
     artefacts = open_artefacts(honest.run)
-    found = honest.verify()
+    found = honest_findings
     still = [replace(one, value=0.5) if one.check == "V2.5" else one for one in found]
 
     assert measured_claim(artefacts, found).claim == "T4"
@@ -329,7 +329,7 @@ def test_a_value_that_is_no_number_is_beyond_every_bound(tmp_path):
     assert tensor_reach(before, after, "w", decay=1.0).beyond(path)
 
 
-def test_findings_are_json(honest):
-    found = json.loads(json.dumps([one.to_json() for one in honest.verify()]))
+def test_findings_are_json(honest_findings):
+    found = json.loads(json.dumps([one.to_json() for one in honest_findings]))
 
     assert {one["outcome"] for one in found} == {"pass"}
