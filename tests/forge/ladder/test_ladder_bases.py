@@ -1,6 +1,7 @@
 """V2 on others' weights: the base, the transform applied again, what moved, and the licence."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from dokja.errors import RecordError
 from dokja.models.forge.ladder.artefacts import open_artefacts
 from dokja.models.forge.ladder.findings import Level, Outcome
 from dokja.models.forge.ladder.settings import Settings
-from dokja.models.forge.ladder.verify import verified_claim, verify
+from dokja.models.forge.ladder.verify import measured_claim, verified_claim, verify
 from dokja.models.forge.records import read_keys
 
 RECIPE = """
@@ -76,6 +77,16 @@ def test_the_claim_of_a_deepened_base_is_told(deepened):
     text = verified_claim(open_artefacts(deepened.run), found_of(deepened))
 
     assert text == "T3 claimed, V0 holds, V1 holds, V2 holds, live share 100 %"
+
+
+def test_what_did_not_move_lowers_the_claim(deepened):
+    artefacts = open_artefacts(deepened.run)
+    found = found_of(deepened)
+    still = [replace(one, value=0.5) if one.check == "V2.5" else one for one in found]
+
+    assert measured_claim(artefacts, found).claim == "T3"
+    assert measured_claim(artefacts, still).claim in {"T1", "T2"}
+    assert "follows from what was measured" in verified_claim(artefacts, still)
 
 
 def test_a_base_that_is_another_is_seen(deepened, tmp_path):
