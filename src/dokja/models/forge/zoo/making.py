@@ -97,7 +97,7 @@ def tensors_root(tensors: Tensors) -> str:
     Example:
         >>> import numpy as np
         >>> tensors_root(ArrayTensors({"w": np.zeros(2, dtype=np.float32)}))[:25]
-        'dokja-tensors-v1:4cfdb7a5'
+        'dokja-tensors-v1:2c511b3f'
     """
     return root_text(root(array_digest(name, tensors.read(name)) for name in tensors.names))
 

@@ -42,7 +42,7 @@ class Nursery:
 
     Args:
         folder: Where their logs go.
-        at_once: How many processes.
+        at_once: How many of them work at a time; idle ones wait for the next job of their engine.
         environment: All of their environment.
         python: The interpreter.
     """
@@ -132,19 +132,11 @@ class Nursery:
         return name, int(line)
 
     def _idle(self, engine: str) -> _Process:
-        idle = [one for one in self._processes if one.name is None]
-        for one in idle:
-            if one.engine == engine:
+        """Return a process of an engine that has no job; none is ended before everything is."""
+        for one in self._processes:
+            if one.engine == engine and one.name is None:
                 return one
-        if len(self._processes) >= self._at_once and idle:
-            self._dismiss(idle[0])
         return self._begin(engine)
-
-    def _dismiss(self, one: _Process) -> None:
-        _input(one).close()
-        one.process.wait()
-        _output(one).close()
-        self._processes.remove(one)
 
     def _begin(self, engine: str) -> _Process:
         self._folder.mkdir(parents=True, exist_ok=True)

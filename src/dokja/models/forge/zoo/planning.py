@@ -4,7 +4,7 @@ Families take turns, roots before what is made of them, so that a growth that is
 middle of a night leaves something of everything.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
@@ -53,16 +53,13 @@ class ZooPlan:
         return self.tier.families[family]
 
 
-def plan_zoo(
-    tier: Tier, *, families: Sequence[str] = (), torch: bool, only_roots: Sequence[str] = ()
-) -> ZooPlan:
+def plan_zoo(tier: Tier, *, families: Sequence[str] = (), torch: bool) -> ZooPlan:
     """Return what a tier consists of.
 
     Args:
         tier: How large.
         families: Which families; all of the tier's by default.
         torch: Whether engines that need torch can be run.
-        only_roots: Names of roots; if any, only they and what is made of them alone.
 
     Raises:
         RecipeError: The tier has no such family.
@@ -82,9 +79,6 @@ def plan_zoo(
     grown = [_family(name, tier.families[name], torch=usable) for name in wanted]
     blueprints = [one for one in chain.from_iterable(zip_longest(*grown)) if one is not None]
     roots = {root.name: root for name in wanted for root in roots_of(name, tier.families[name])}
-    if only_roots:
-        blueprints = list(_only(blueprints, frozenset(only_roots)))
-        roots = {name: root for name, root in roots.items() if name in only_roots}
     blueprints.sort(key=lambda one: not one.trained)  # a variant is made in no time, and later
     return ZooPlan(tier=tier, blueprints=tuple(blueprints), roots=roots, left_out=tuple(left_out))
 
@@ -137,13 +131,3 @@ def _engine(family: str) -> str:
 
 def _in_turns(rows: Iterable[Sequence[Blueprint]]) -> list[Blueprint]:
     return [one for one in chain.from_iterable(zip_longest(*rows)) if one is not None]
-
-
-def _only(blueprints: Sequence[Blueprint], roots: frozenset[str]) -> Iterator[Blueprint]:
-    """Yield what rests on some roots alone."""
-    there: set[str] = set()
-    for one in sorted(blueprints, key=lambda one: (not one.trained, one.name.count("."))):
-        stem = one.name.partition(".")[0]
-        if stem in roots and all(need in there for need in one.needs):
-            there.add(one.name)
-            yield one

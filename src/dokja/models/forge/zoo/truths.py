@@ -104,7 +104,8 @@ class Truths:
         if not common:
             seeds = [{self._seed(name) for name in line} - {None} for line in lines]
             return "shared_initialisation" if seeds[0] & seeds[1] else "no_evidence"
-        between = (lines[0] | lines[1]) - common
+        later = (lines[0] | lines[1]) - common
+        between = [name for name in later if self._line(name, part) & common]
         words = (tell(self._records[name].steps, part) for name in between)
         return max(("identical", *words), key=WORDS.index)
 
