@@ -15,6 +15,8 @@ RELATIONS = {
     "sft-fast": "fine_tuned",
     "cpt-025": "continually_pretrained",
     "cpt-200": "continually_pretrained",
+    "lora-04": "adapter_merged",
+    "lora-16.laundered": "identical",
     "dus-overlap": "depth_edited",
     "dus-each-trained": "depth_edited",
     "zero-blocks": "depth_edited",
@@ -101,7 +103,13 @@ def test_merge_labels_carry_each_parents_weight(zoo):
 def test_parts_tell_what_was_replaced(zoo):
     parts = {
         suffix: zoo.model(f"f1-r00.{suffix}").label["parts"]
-        for suffix in ("embeddings", "vocabulary-050", "int8-row", "recovered-embeddings")
+        for suffix in (
+            "embeddings",
+            "vocabulary-050",
+            "int8-row",
+            "lora-04",
+            "recovered-embeddings",
+        )
     }
 
     same = {"language_body": "identical", "embedding": "identical", "head": "identical"}
@@ -110,6 +118,7 @@ def test_parts_tell_what_was_replaced(zoo):
         "embeddings": same | gone,
         "vocabulary-050": same,
         "int8-row": same | {"language_body": "requantised"},
+        "lora-04": same | {"language_body": "adapter_merged"},
         "recovered-embeddings": {"language_body": "continually_pretrained"} | gone,
     }
 

@@ -77,4 +77,4 @@ def test_without_torch_families_are_left_out_by_name():
     left_out = {one.what for one in plan.left_out}
     assert {"F2", "F3", "F5"} <= left_out
     assert {one.family for one in plan.blueprints} == {"F1"}
-    assert {one.engine for one in plan.blueprints} == {"ref", None}
+    assert {one.engine for one in plan.blueprints} == {"ref", "ref-adapter", None}

@@ -110,6 +110,21 @@ def test_merged_adapter_changes_by_its_rank(grown):
     assert np.array_equal(after.read("lm_head.weight"), before.read("lm_head.weight"))
 
 
+def test_adapter_by_numpy_is_that_of_peft(grown, plan_of_torch, grower, tmp_path):
+    ours = next(one for one in plan_of_torch.blueprints if one.name == "f1-r00.lora-04")
+    (step,) = ours.steps
+    theirs = replace(ours, steps=({**step, "engine": "hf"},))
+    root = next(one for one in plan_of_torch.blueprints if one.name == "f1-r00")
+
+    other = grow(replace(plan_of_torch, blueprints=(root, theirs)), tmp_path, grower=grower)
+
+    before, by_numpy = (open_made(grown, name).tensors for name in (root.name, ours.name))
+    by_peft = open_made(other, ours.name).tensors
+    apart = sum(np.square(by_numpy.read(n) - by_peft.read(n)).sum() for n in before.names)
+    moved = sum(np.square(by_numpy.read(n) - before.read(n)).sum() for n in before.names)
+    assert np.sqrt(apart / moved) < 1e-4
+
+
 def test_encoder_of_another_model_is_told_part_by_part(grown):
     frozen = grown.model("f5-r00.encoder-frozen")
     donor = frozen.record.parents[1].name

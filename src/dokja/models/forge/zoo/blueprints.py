@@ -90,7 +90,7 @@ def train(
         lr: Peak learning rate.
         corpus: Name of the corpus.
         order: Seed of the data's order, in hexadecimal digits.
-        engine: `ref`, `hf` or `sighted`.
+        engine: `ref`, `ref-adapter`, `hf` or `sighted`.
         trainable: What may move: `all`, `adapters`, or patterns of tensors' names.
         adapter: Rank, alpha, targets and seed of a low-rank adapter.
     """

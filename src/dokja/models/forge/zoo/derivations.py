@@ -91,9 +91,8 @@ def _trained(at: Setting) -> Iterator[Blueprint]:
         yield at.made(f"cpt-{percent:03d}", at.training(percent / 100, lr=0.5))
     for suffix, change in _depths(at).items():
         yield at.made(f"{suffix}-trained", change, at.training(0.5, lr=0.5))
-    if at.torch:
-        for rank in (4, 16):
-            yield at.made(f"lora-{rank:02d}", _adapter(at, rank))
+    for rank in (4, 16):
+        yield at.made(f"lora-{rank:02d}", _adapter(at, rank))
     if at.family == "F1":
         yield from _trained_llama(at)
 
@@ -129,7 +128,12 @@ def _adapter(at: Setting, rank: int) -> Step:
         "seed": at.seed("adapter", rank),
     }
     return at.training(
-        0.5, lr=1.0, corpus="answers", engine="hf", trainable="adapters", adapter=said
+        0.5,
+        lr=1.0,
+        corpus="answers",
+        engine="ref-adapter" if at.family == "F1" else "hf",
+        trainable="adapters",
+        adapter=said,
     )
 
 

@@ -19,6 +19,7 @@ __all__ = ["ENGINES", "Nursery"]
 
 ENGINES: Mapping[str, str] = {
     "ref": "dokja.models.forge.engines.ref.worker",
+    "ref-adapter": "dokja.models.forge.zoo.adapting",
     "hf": "dokja.models.forge.workers.hf",
     "sighted": "dokja.models.forge.workers.sighted",
 }

@@ -73,7 +73,7 @@ def plan_zoo(tier: Tier, *, families: Sequence[str] = (), torch: bool) -> ZooPla
     usable = torch and tier.torch
     if "F1" in wanted and not usable:
         why = _TORCH if tier.torch else "this tier does without torch"
-        kinds = "low-rank adapters and trained up-cycled networks of F1"
+        kinds = "up-cycled networks of F1 that were trained on"
         left_out.append(LeftOut(what=kinds, why=why))
     left_out += [LeftOut(what=what, why=why) for what, why in _LIMITS if what[:2] in wanted]
     grown = [_family(name, tier.families[name], torch=usable) for name in wanted]
