@@ -298,7 +298,7 @@ def _tell_states(
     for before, after in zip(said[::2], said[1::2], strict=True):
         chain.append(Probe(component="body", before=before, after=after))
     for state in said:
-        data = places.write_digests("body", state.step, [one.to_json() for one in listed])
+        data = places.write_digests("body/01-train", state.step, [one.to_json() for one in listed])
         chain.append(
             Checkpoint(
                 component="body",

@@ -198,3 +198,22 @@ def test_base_that_is_not_there_is_named(tmp_path, capsys):
     assert code == 2
     assert "base base: read no folder of this name" in capsys.readouterr().err
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_component_that_is_trained_twice_keeps_the_states_of_both(tmp_path, planned, recipe):
+    again = (
+        '\n[[component.step]]\ndo = "dus"\nmap = [0, 1, 1]\n'
+        '\n[[component.step]]\ndo = "train"\ndata = "text"\ntokens = 10_240\n'
+        "batch = { sequences = 4, length = 128 }\noptimizer = { lr = 1e-3 }\n"
+    )
+    plan = planned(tmp_path, recipe.replace("\n[data.text]", again + "\n[data.text]"))
+
+    codes = [
+        dokja(["forge", "run", str(plan), "-o", str(tmp_path / "run")]),
+        dokja(["forge", "verify", str(tmp_path / "run"), "--level", "V2", "--json"]),
+    ]
+
+    chain = read_chain(tmp_path / "run")
+    assert [said.do for _, said in chain.of(Stage)] == ["train", "dus", "train"]
+    assert [said.after.step for _, said in chain.of(Probe)] == [10, 20, 30, 40, 10, 20]
+    assert codes == [0, 4]  # nothing fails; whose keys these are, nobody said

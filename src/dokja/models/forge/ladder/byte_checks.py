@@ -40,7 +40,7 @@ class _Roots:
 
 
 def digest_list(
-    artefacts: Artefacts, component: str, step: int, *, expected: Digest | None
+    artefacts: Artefacts, stage: str, step: int, *, expected: Digest | None
 ) -> tuple[TensorDigest, ...] | None:
     """Return the list of tensor digests of a state; None where it is not at hand.
 
@@ -50,7 +50,7 @@ def digest_list(
     """
     if artefacts.folder is None:
         return None
-    path = RunPlaces(artefacts.folder).digests(component, step)
+    path = RunPlaces(artefacts.folder).digests(stage, step)
     if not path.is_file():
         return None
     data = path.read_bytes()
@@ -103,7 +103,7 @@ def _states(
         if training.component.id != component.id or artefacts.folder is None:
             continue
         for said in artefacts.checkpoints(training):
-            listed = _list_of(artefacts, component.id, said, found)
+            listed = _list_of(artefacts, said, found)
             folder = artefacts.folder / said.folder
             if not folder.is_dir():
                 found.absent.append(said.folder)
@@ -127,12 +127,11 @@ def _states(
                 )
 
 
-def _list_of(
-    artefacts: Artefacts, component: str, said: Any, found: _Roots
-) -> tuple[TensorDigest, ...] | None:
-    place = f"digests/{component}/step-{said.state.step:08d}.json"
+def _list_of(artefacts: Artefacts, said: Any, found: _Roots) -> tuple[TensorDigest, ...] | None:
+    stage = "/".join(said.folder.split("/")[:2])
+    place = f"digests/{stage}/step-{said.state.step:08d}.json"
     try:
-        listed = digest_list(artefacts, component, said.state.step, expected=said.digests)
+        listed = digest_list(artefacts, stage, said.state.step, expected=said.digests)
     except InputError as error:
         found.lists.append(reason_of(error))
         return None
@@ -249,7 +248,7 @@ def _result(
     if settings.sample is not None and last:
         step = last[-1].steps
         try:
-            listed = digest_list(artefacts, component.id, step, expected=None)
+            listed = digest_list(artefacts, last[-1].folder, step, expected=None)
         except InputError:
             listed = None
         if listed is not None and root_text(root(listed)) != stated:

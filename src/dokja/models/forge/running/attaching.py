@@ -99,7 +99,9 @@ def take_in(
         if not kept.is_dir():
             _copy(left.checkpoints[step], kept)
         digests = source_digests(open_source(kept))
-        data = places.write_digests(component, step, [one.to_json() for one in digests])
+        data = places.write_digests(
+            places.relative(folder), step, [one.to_json() for one in digests]
+        )
         chain.append(
             Checkpoint(
                 component=component,

@@ -94,17 +94,22 @@ class RunPlaces:
         """Return where a component's first weights lie."""
         return self.folder / component / "00-start"
 
-    def digests(self, component: str, step: int) -> Path:
-        """Return the list of tensor digests of a state."""
-        return self.folder / "digests" / component / f"step-{step:08d}.json"
+    def digests(self, stage: str, step: int) -> Path:
+        """Return the list of tensor digests of a state.
+
+        Args:
+            stage: The stage's folder relative to the run's, such as `body/01-train`.
+            step: The state's step.
+        """
+        return self.folder / "digests" / stage / f"step-{step:08d}.json"
 
     def relative(self, path: Path) -> str:
         """Return a path as the chain writes it."""
         return path.relative_to(self.folder).as_posix()
 
-    def write_digests(self, component: str, step: int, said: Any) -> bytes:
+    def write_digests(self, stage: str, step: int, said: Any) -> bytes:
         """Write a list of tensor digests; return its bytes."""
-        path = self.digests(component, step)
+        path = self.digests(stage, step)
         path.parent.mkdir(parents=True, exist_ok=True)
         data = (json.dumps(said, indent=0) + "\n").encode()
         write_whole(path, data)

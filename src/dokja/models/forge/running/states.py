@@ -12,7 +12,7 @@ from pathlib import Path
 from dokja.models.forge.engines import Checkpoint, open_checkpoint
 from dokja.models.forge.engines.checkpoints import checkpoint_name
 from dokja.models.forge.engines.jobs import Job
-from dokja.models.forge.records import ChainWriter, Probe, StateDigest, keeps_probe
+from dokja.models.forge.records import ChainWriter, Probe, Stage, StateDigest, keeps_probe
 from dokja.models.forge.records import Checkpoint as CheckpointEntry
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.forge.running.recorder import StepRecorder
@@ -55,6 +55,7 @@ class Recorder(StepRecorder):
             chain, places, component=component, events=folder / job.events, progress=progress
         )
         self._folder, self._job, self._ends = folder, job, probe_ends
+        self._stage = places.relative(folder)
         self._archive = archive | {job.first_step, job.last_step}
         self._states: dict[int, StateDigest] = {}
         self._done = self._said_already()
@@ -62,13 +63,18 @@ class Recorder(StepRecorder):
     def _said_already(self) -> set[tuple[str, int]]:
         """Return the checkpoints and probes of this training that the chain names."""
         found: set[tuple[str, int]] = set()
-        prefix = self._places.relative(self._folder)
         for _, entry in self._chain.chain.of(CheckpointEntry):
-            if entry.folder.startswith(f"{prefix}/"):
+            if entry.folder.startswith(f"{self._stage}/"):
                 found.add(("checkpoint", entry.state.step))
                 self._states[entry.state.step] = entry.state
-        for _, probe in self._chain.chain.of(Probe):
-            if probe.component == self._component:
+        begun = [
+            link.entry.n
+            for link, stage in self._chain.chain.of(Stage)
+            if stage.component == self._component
+        ]
+        for link, probe in self._chain.chain.of(Probe):
+            # A component may be trained more than once: probes name no stage, their place does.
+            if probe.component == self._component and link.entry.n > max(begun, default=-1):
                 self._states.setdefault(probe.before.step, probe.before)
                 self._states.setdefault(probe.after.step, probe.after)
                 found.add(("probe", probe.after.step))
@@ -103,7 +109,7 @@ class Recorder(StepRecorder):
 
     def _write_digests(self, step: int, digests: tuple[TensorDigest, ...]) -> None:
         said = [one.to_json() for one in digests]
-        self._places.write_digests(self._component, step, said)
+        self._places.write_digests(self._stage, step, said)
 
     def _probe(self, start: int, step: int) -> None:
         commit = self._chain.chain.commit
@@ -122,7 +128,7 @@ class Recorder(StepRecorder):
 
     def _keep(self, step: int, *, archived: bool) -> None:
         folder = self._folder / self._job.checkpoints / checkpoint_name(step)
-        digests = self._places.digests(self._component, step)
+        digests = self._places.digests(self._stage, step)
         self._chain.append(
             CheckpointEntry(
                 component=self._component,
