@@ -114,24 +114,24 @@ def verify(build: Path, *, level: str, place: str, as_json: bool, **given: Any) 
             progress=lambda segment: bar.update(task, description=f"V3: replaying {segment}"),
         )
     claim = verified_claim(artefacts, findings, upto=upto)
-    together = outcome_of(findings)
-    highest = highest_level(findings)
     if as_json:
-        emit(
-            {
-                "schema": SCHEMA,
-                "outcome": together.value,
-                "level": None if highest is None else str(highest),
-                "asked": str(upto),
-                "claim": claim,
-                "live_share": live_share(findings),
-                "place": place,
-                "findings": [one.to_json() for one in findings],
-            }
-        )
+        emit({**_document(findings, claim), "asked": str(upto), "place": place})
     else:
         _print(findings, claim)
-    return EXIT_CODES[together]
+    return EXIT_CODES[outcome_of(findings)]
+
+
+def _document(findings: tuple[Finding, ...], claim: str) -> dict[str, Any]:
+    """Return what `--json` prints of the findings."""
+    highest = highest_level(findings)
+    return {
+        "schema": SCHEMA,
+        "outcome": outcome_of(findings).value,
+        "level": None if highest is None else str(highest),
+        "claim": claim,
+        "live_share": live_share(findings),
+        "findings": [one.to_json() for one in findings],
+    }
 
 
 def _print(findings: tuple[Finding, ...], claim: str) -> None:

@@ -60,7 +60,10 @@ TAMPERINGS = {
     "archived weights": (lambda b: flip(b.state(20) / "weights/model.safetensors"), {"V0.4"}),
     "optimizer state": (lambda b: flip(b.state(20) / "state/optimizer.safetensors"), {"V0.4"}),
     "configuration": (lambda b: flip(b.run / "model/config.json", 5), {"V0.4"}),
-    "digest list": (lambda b: flip(b.run / "digests/body/01-train/step-00000020.json", 30), {"V0.5"}),
+    "digest list": (
+        lambda b: flip(b.run / "digests/body/01-train/step-00000020.json", 30),
+        {"V0.5"},
+    ),
     "cut weights": (
         lambda b: (b.state(10) / "weights/model.safetensors").write_bytes(b"\0" * 40),
         {"V0.6"},
