@@ -117,7 +117,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(some, tmp_path):
     kills = 0
     for _ in range(20):
         process = subprocess.Popen([sys.executable, "-c", script])
-        limit = time.monotonic() + (chance.uniform(0.5, 2.0) if kills < 3 else 120)
+        limit = time.monotonic() + (chance.uniform(0.5, 2.0) if kills < 2 else 120)
         while process.poll() is None and time.monotonic() < limit:
             time.sleep(0.02)
         if process.poll() is not None:

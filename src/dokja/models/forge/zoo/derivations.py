@@ -250,6 +250,8 @@ _HIDDEN = (
     "ffn-25",
     "ffn-50-random",
     "heads",
+    "upcycle",
+    "upcycle-trained",
     "merge-linear",
     "mixed-with-stranger",
     "int8-row",
