@@ -64,7 +64,8 @@ def grow_zoo(tier: str, *, output: Path, families: str, jobs: int, as_json: bool
     """Grow a zoo, or go on growing one that was stopped or killed.
 
     Families that need torch are left out, and said to be, where it is not installed; one that
-    was asked for by name is an error then.
+    was asked for by name is an error then. With --families the manifest holds them alone;
+    grow the others into the same folder by naming all of them.
 
     \b
     Example:

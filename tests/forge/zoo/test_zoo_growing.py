@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dokja.errors import EngineError, RecordError
+from dokja.errors import EngineError, RecipeError, RecordError
 from dokja.models.forge.zoo import (
     TIERS,
     changed,
@@ -168,6 +168,15 @@ def test_removed_model_is_grown_again_with_what_stands_on_it(make_plan, grower, 
 
     assert sorted(made) == ["f1-r00", "f1-r00.cpt-050", "f1-r00.laundered"]
     assert second == first
+
+
+def test_tier_is_not_grown_over_another(some, plan, grower):
+    other = replace(plan, tier=replace(plan.tier, name="other"))
+
+    with pytest.raises(RecipeError, match="read tiny; expected other"):
+        grow(other, some.folder, grower=grower)
+
+    assert changed(some) == ()
 
 
 def test_two_growers_do_not_work_in_one_folder(make_plan, grower, tmp_path):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dokja.documents.packing import Corpus
-from dokja.errors import EngineError
+from dokja.errors import EngineError, Mistake, RecipeError
 from dokja.models.forge.engines.contract import DONE, INTERRUPTED
 from dokja.models.forge.running.processes import RunLock
 from dokja.models.forge.transforms import Model
@@ -19,11 +19,13 @@ from dokja.models.forge.zoo.blueprints import Blueprint
 from dokja.models.forge.zoo.corpora import TAUGHT, ensure_corpus
 from dokja.models.forge.zoo.making import Made, first_weights, make, tensors_root
 from dokja.models.forge.zoo.manifest import (
+    MANIFEST,
     Zoo,
     assemble,
     model_folder,
     record_path,
     records_in,
+    tier_in,
     write_json,
     write_zoo,
 )
@@ -72,8 +74,10 @@ def grow(plan: ZooPlan, folder: Path, *, grower: Grower) -> Zoo:
 
     Raises:
         EngineError: Somebody else grows it, or an engine failed; what is there stands.
+        RecipeError: The folder holds a zoo of another tier.
         RecordError: A record in the folder cannot be read.
     """
+    _refuse(plan, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with RunLock(folder):
         work = _Growth(plan, folder, grower=grower)
@@ -90,6 +94,20 @@ def grow(plan: ZooPlan, folder: Path, *, grower: Grower) -> Zoo:
             write_zoo(zoo)
         shutil.rmtree(folder / GROWING, ignore_errors=True)  # logs, and what nobody asks for now
         return zoo
+
+
+def _refuse(plan: ZooPlan, folder: Path) -> None:
+    """Refuse to make one tier out of another: what does not fit would be made anew."""
+    there = tier_in(folder)
+    if there is not None and there != plan.tier.name:
+        wrong = Mistake(
+            file=str(folder / MANIFEST),
+            place="tier",
+            read=there,
+            expected=plan.tier.name,
+            remedy="Grow this tier in a folder of its own.",
+        )
+        raise RecipeError([wrong])
 
 
 class _Growth:

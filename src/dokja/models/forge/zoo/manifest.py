@@ -29,6 +29,7 @@ __all__ = [
     "record_path",
     "records_in",
     "relabel",
+    "tier_in",
     "write_json",
     "write_zoo",
 ]
@@ -232,21 +233,7 @@ def read_zoo(folder: Path) -> Zoo:
     Raises:
         RecordError: There is none, or its manifest does not fit its records; every mistake.
     """
-    path = folder / MANIFEST
-    try:
-        said: Any = parse_json(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        wrong = Mistake(
-            file=str(path),
-            place="",
-            read=shown(str(error)),
-            expected="the manifest of a zoo",
-            remedy=f"Grow one with: dokja forge zoo grow --tier smoke -o {folder}",
-        )
-        raise RecordError([wrong]) from error
-    if not isinstance(said, Mapping) or said.get("schema") != SCHEMA:
-        wrong = Mistake(file=str(path), place="schema", read="another", expected=SCHEMA)
-        raise RecordError([wrong])
+    path, said = folder / MANIFEST, _said(folder)
     records = records_in(folder)
     mistakes = [
         Mistake(
@@ -277,6 +264,34 @@ def read_zoo(folder: Path) -> Zoo:
             for one in said["models"]
         },
     )
+
+
+def tier_in(folder: Path) -> str | None:
+    """Return the tier of the zoo in a folder; None where there is none yet.
+
+    Raises:
+        RecordError: The manifest cannot be read.
+    """
+    return str(_said(folder)["tier"]) if (folder / MANIFEST).exists() else None
+
+
+def _said(folder: Path) -> Mapping[str, Any]:
+    path = folder / MANIFEST
+    try:
+        said: Any = parse_json(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        wrong = Mistake(
+            file=str(path),
+            place="",
+            read=shown(str(error)),
+            expected="the manifest of a zoo",
+            remedy=f"Grow one with: dokja forge zoo grow --tier smoke -o {folder}",
+        )
+        raise RecordError([wrong]) from error
+    if not isinstance(said, Mapping) or said.get("schema") != SCHEMA:
+        wrong = Mistake(file=str(path), place="schema", read="another", expected=SCHEMA)
+        raise RecordError([wrong])
+    return said
 
 
 def _root_json(root: Root) -> dict[str, Json]:

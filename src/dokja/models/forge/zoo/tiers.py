@@ -10,8 +10,15 @@
 | | F2, F3 | 0.8M, 1.0M | 10 | 4 | 400 by 1,024 and 2,048 | |
 | | F5 | 0.8M and 40k | 8 | 4 | 600 by 512 | |
 
-Costs are measured by `benchmarks/zoo.py`, or computed where it says so. The GPU tier is not
-grown here: 60 to 124 million parameters come from recipes, see `GPU_PLANS`.
+| tier | models, of which stored | processor seconds | disk |
+|---|---|---|---|
+| smoke | 220, 38 | 56, two at a time | 17 MB |
+| small | 698, 130 | 551, two at a time on a crowded machine | 70 MB |
+| night | 1,168, 220 | about 17,000 (computed from each engine's tokens a second) | 0.8 GB |
+
+Measured by `benchmarks/zoo.py` with one thread an engine, unless it says computed. A crowded
+machine had five busy processes on two cores. The GPU tier is not grown here: 60 to 124 million
+parameters come from recipes, see `GPU_PLANS`.
 """
 
 from collections.abc import Mapping

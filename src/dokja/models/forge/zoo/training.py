@@ -114,27 +114,7 @@ def finish(
         teacher: Whose answers it learned from.
     """
     place = job_path(folder, blueprint.name).parent
-    losses = read_events(place / "events.jsonl").metrics().loss
-    step = blueprint.steps[-1]
-    told: dict[str, Json] = {
-        "kind": "train",
-        "engine": step["engine"],
-        "steps": step["steps"],
-        "lr": step["lr"],
-        "order": step["order"],
-        "trainable": step["trainable"],
-        "adapter": step["adapter"],
-        "corpus": {
-            "name": step["corpus"],
-            "form": corpus_form(step["corpus"]),
-            "digest": str(Digest.of(canonical_bytes(corpus.manifest.to_json()))),
-        },
-        "loss": {
-            "first": round(float(losses[0]), 6),
-            "last": round(float(losses[-max(1, round(_LAST_SHARE * len(losses))) :].mean()), 6),
-            "unigram": round(token_entropy(corpus), 6),
-        },
-    }
+    told = _told(blueprint, place / "events.jsonl", corpus=corpus)
     record = ZooRecord(
         name=blueprint.name,
         family=blueprint.family,
@@ -154,3 +134,28 @@ def finish(
     sync_folder(target.parent)
     shutil.rmtree(place)
     return record
+
+
+def _told(blueprint: Blueprint, events: Path, *, corpus: Corpus) -> dict[str, Json]:
+    """Return the record of a training that came to its end."""
+    losses = read_events(events).metrics().loss
+    step = blueprint.steps[-1]
+    return {
+        "kind": "train",
+        "engine": step["engine"],
+        "steps": step["steps"],
+        "lr": step["lr"],
+        "order": step["order"],
+        "trainable": step["trainable"],
+        "adapter": step["adapter"],
+        "corpus": {
+            "name": step["corpus"],
+            "form": corpus_form(step["corpus"]),
+            "digest": str(Digest.of(canonical_bytes(corpus.manifest.to_json()))),
+        },
+        "loss": {
+            "first": round(float(losses[0]), 6),
+            "last": round(float(losses[-max(1, round(_LAST_SHARE * len(losses))) :].mean()), 6),
+            "unigram": round(token_entropy(corpus), 6),
+        },
+    }
