@@ -82,6 +82,7 @@ def test_unknown_size_names_those_there_are():
         ("sequences = 4", "sequences = 4, micro = 3", "component body, step 1, batch.micro"),
         ("width = 32, ", "", "component body, shape"),
         ('name = "small"', 'name = "Not So"', "name"),
+        ("lr = 1e-3", 'lr = 1e-3, kind = "muon"', "component body, step 1, optimizer.kind"),
         ('seed = "a", ', "", "data.text.sources.0"),
     ],
 )

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
-from dokja.evidence.ledger import Draft
+from dokja.errors import Mistake, RecordError
+from dokja.evidence.ledger import Draft, Programme
 from dokja.evidence.ledger.kinds.builds import BuildCheck, reached_level
 from dokja.models.forge.ladder import Finding, Level
 from dokja.models.forge.ladder.artefacts import open_artefacts
@@ -96,6 +98,7 @@ def enter(
     data = path.read_bytes()
     body["record"] = str(Digest.of(data))
     with unbroken(programme) as opened:
+        _refuse_strangers(opened, body, model=model, file=str(run))
         blob = opened.blobs.put(data)
         entry_id = f"build/{model}/{blob.short}/{place}"
         draft = Draft(kind="build", actor=actor, body=body, blobs=(blob,), id=entry_id)
@@ -108,6 +111,31 @@ def enter(
         f"entry {entry.seq}, {entry.id}: claims {claim}, verified to {body['level']} by the {place}"
     )
     return 0
+
+
+def _refuse_strangers(
+    programme: Programme, body: Mapping[str, Any], *, model: str, file: str
+) -> None:
+    """Refuse a record of components that the model's entry does not declare.
+
+    Raises:
+        RecordError: The ledger declares no such model, or other components.
+    """
+    declared = [
+        entry.body
+        for entry in programme.ledger.entries(kind="model")
+        if entry.body["model"] == model
+    ]
+    said: Any = declared[-1] if declared else {}
+    known = [part["component"] for part in said.get("components", ())]
+    strange = [one["component"] for one in body["components"] if one["component"] not in known]
+    if declared and not strange:
+        return
+    expected = f"components of {model}: {', '.join(known)}" if declared else "a model of the ledger"
+    read = f"the component {', '.join(strange)}" if declared else f"the model {model}"
+    remedy = "Name it as the ledger does with --as ID=ID, or declare it first."
+    wrong = Mistake(file=file, place="components", read=read, expected=expected, remedy=remedy)
+    raise RecordError([wrong])
 
 
 def _body(

@@ -244,7 +244,9 @@ def drive(
             say(f"{component}: {root}")
         say(f"record {output / 'record.json'}, model {output / 'model'}")
         say(f"next: dokja forge verify {output} --level V2")
-    elif builder.cluster is not None or builder.left is not None:
+    elif builder.left is not None:
+        say(f"{output}: taken in; open until its last weights come by --checkpoint STEP=FOLDER")
+    elif builder.cluster is not None:
         say(f"committed; launch files and jobs lie in {output}")
         say(f"then record what they do: dokja forge attach {output} --follow")
     else:

@@ -84,7 +84,8 @@ def transform(
 
     \b
     Example:
-      dokja forge transform dus build/run-t4/model -o build/longer --set map.drop=1
+      dokja forge transform dus build/run-t4/model -o build/longer \\
+          --set map.kind=overlap --set map.drop=1
     """
     step = _settings(settings)
     if parents:

@@ -241,7 +241,7 @@ class _Teller:
     def _checkpoint(self, body):
         digests = source_digests(open_source(self.build.state(body.state.step) / "weights"))
         said = [one.to_json() for one in digests]
-        data = RunPlaces(self.build.run).write_digests("body", body.state.step, said)
+        data = RunPlaces(self.build.run).write_digests("body/01-train", body.state.step, said)
         return replace(body, state=self._state(body.state), digests=Digest.of(data))
 
     def _metrics(self, body):

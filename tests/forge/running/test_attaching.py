@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
+from dokja.cli import forge_running
 from dokja.cli.commands import run as dokja
 from dokja.evidence.ledger import open_programme
 from dokja.models.forge.records import Checkpoint, Init, Metrics, read_attestation, read_chain
@@ -186,3 +188,41 @@ def test_verified_record_becomes_an_entry_check_by_check(tmp_path, whole):
     assert outcomes["V1.0"] == "undecided"  # the builder chose the seed
     assert {outcomes[f"V2.{number}"] for number in (1, 2, 3, 4)} == {"pass"}
     assert dokja(["ledger", "verify", str(programme)]) == 0
+
+
+def test_a_run_that_is_attached_long_after_it_ended_is_late(tmp_path, planned, monkeypatch):
+    plan = planned(tmp_path)
+    run = tmp_path / "run"
+    assert dokja(["forge", "run", str(plan), "-o", str(run), "--launch"]) == 0
+    subprocess.run(
+        [sys.executable, "-m", "dokja.models.forge.engines.ref", "job.json"],
+        cwd=run / "body/01-train",
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    later = forge_running.now() + timedelta(hours=1)
+    monkeypatch.setattr(forge_running, "now", lambda: later)
+
+    code = dokja(["forge", "attach", str(run)])
+
+    record = read_attestation(run / "record.json", keys=KeyRegister(keys=())).record
+    assert code == 0
+    assert (record.chain.witnessed["body"].live, record.chain.witnessed["body"].late) == (0, 40)
+
+
+def test_record_of_components_that_nobody_declared_is_not_entered(tmp_path, whole, capsys):
+    programme = tmp_path / "programme"
+    assert dokja(["new", str(programme), "--from", "sample/programme"]) == 0
+
+    code = dokja(
+        [
+            *("forge", "enter", str(whole), "--programme", str(programme)),
+            *("--model", "garam-1", "--team", "garam"),
+        ]
+    )
+
+    assert code == 2
+    assert "the component body" in capsys.readouterr().err
+    with closing(open_programme(programme)) as opened:
+        assert list(opened.ledger.entries(kind="build")) == []

@@ -72,7 +72,7 @@ def _moved(artefacts: Artefacts, settings: Settings, component: PlannedComponent
     if not states:
         return base
     try:
-        ends = [_digests(artefacts, settings, component, one) for one in (states[0], states[-1])]
+        ends = [_digests(artefacts, settings, one) for one in (states[0], states[-1])]
     except InputError as error:
         return replace(base, outcome=Outcome.UNDECIDED, why=reason_of(error))
     first, last = ends
@@ -100,13 +100,14 @@ def _share(
 
 
 def _digests(
-    artefacts: Artefacts, settings: Settings, component: PlannedComponent, said: Any
+    artefacts: Artefacts, settings: Settings, said: Any
 ) -> tuple[TensorDigest, ...] | None:
     """Return the digests of a state from its weights, or from its list if that has its root."""
     folder = (artefacts.folder or Path()) / said.folder / "weights"
     if folder.is_dir() and settings.sample is None:
         return artefacts.digests(folder, threads=settings.threads)
-    listed = digest_list(artefacts, component.id, said.state.step, expected=said.digests)
+    stage = "/".join(said.folder.split("/")[:2])
+    listed = digest_list(artefacts, stage, said.state.step, expected=said.digests)
     if listed is None or root_text(root(listed)) != said.state.weights:
         return None
     return listed

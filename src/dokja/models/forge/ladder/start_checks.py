@@ -121,8 +121,11 @@ def _first_list(
     artefacts: Artefacts, component: PlannedComponent
 ) -> tuple[TensorDigest, ...] | None:
     """Return the digest list of the state before the first step, whatever it is worth."""
+    first = [one for one in artefacts.trainings if one.component.id == component.id]
+    if not first:
+        return None
     try:
-        return digest_list(artefacts, component.id, 0, expected=None)
+        return digest_list(artefacts, first[0].folder, 0, expected=None)
     except InputError:
         return None
 

@@ -113,6 +113,21 @@ def _training(
     for key in ("tokens", "batch", "optimizer") if whole else ():
         if getattr(step, key) is None:
             yield _missing(file, f"{place}, {key}", "this key")
+    if step.teacher is not None:
+        yield Mistake(
+            file=file,
+            place=f"{place}, teacher",
+            read="a teacher",
+            expected="none: no engine here trains by a teacher's probabilities yet",
+            remedy="Let the teacher write text, and train on that as data.",
+        )
+    if step.optimizer is not None and step.optimizer.kind != "adamw":
+        yield Mistake(
+            file=file,
+            place=f"{place}, optimizer.kind",
+            read=step.optimizer.kind,
+            expected="adamw: the engines here train by no other",
+        )
     if (step.adapter is not None) != (step.trainable == "adapters"):
         yield Mistake(
             file=file,

@@ -62,6 +62,18 @@ class StepRecorder:
         read = max((m.log.stop for m in said), default=0)
         self._span = _Span(start=read, stop=read)
         self._read = read
+        self._at: datetime | None = None
+
+    def when(self) -> datetime | None:
+        """Return when the event that is being read happened, for the entries that follow from it.
+
+        An entry that is made long after its event is late, whoever makes it: history cannot be
+        written afterwards. Never before the last entry, since a chain's clock does not run back.
+        """
+        if self._at is None:
+            return None
+        last = self._chain.chain.links[-1].entry.at
+        return max(self._at.replace(microsecond=0), last)
 
     def watch(self) -> None:
         """Read what is new and append what it asks for."""
@@ -90,16 +102,16 @@ class StepRecorder:
         span = self._span
         span.data.append(line)
         span.stop = stop
+        self._at = datetime.fromisoformat(said["at"])
         match said["kind"]:
             case "steps":
                 first, last = int(said["first"]), int(said["last"])
                 span.first = span.first or first
                 span.last, span.tokens = last, int(said["tokens"][-1])
                 span.loss = float(said["loss"][-1])
-                at = datetime.fromisoformat(said["at"])
-                span.since = span.since or at
+                span.since = span.since or self._at
                 self._progress(self._events.parent.name, last, span.loss)
-                minutes = (at - span.since).total_seconds() / 60
+                minutes = (self._at - span.since).total_seconds() / 60
                 if last - span.first + 1 >= _MOST_STEPS or minutes >= _MOST_MINUTES:
                     self._flush()
             case "checkpoint":
@@ -132,7 +144,8 @@ class StepRecorder:
                     tokens=span.tokens,
                     loss=span.loss,
                     log=log,
-                )
+                ),
+                at=self.when(),
             )
             self._span = _Span(start=span.stop, stop=span.stop)
 
@@ -150,4 +163,4 @@ class StepRecorder:
         )
         last = self._chain.chain.links[-1].entry.body
         if entry != last:  # read again by a recorder that was made anew
-            self._chain.append(entry)
+            self._chain.append(entry, at=self.when())

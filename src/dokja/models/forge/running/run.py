@@ -347,7 +347,7 @@ class _Run:
             if isinstance(budget, Mapping) and isinstance(budget["flop"], int | float):
                 flop += float(budget["flop"])
         device = str(self._plan.place.get("gpu") or self._plan.place.get("device"))
-        hours = {device: seconds / _HOUR}
+        hours = {device: seconds / _HOUR} if seconds else {}  # not told is not zero
         jobs = tuple(job for job in [self._builder.environment.get("SLURM_JOB_ID")] if job)
         said = plain(Compute(device_hours=hours, flop=flop, jobs=jobs))
         return dict(said) if isinstance(said, Mapping) else {}

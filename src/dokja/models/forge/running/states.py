@@ -119,7 +119,7 @@ class Recorder(StepRecorder):
         probe = Probe(
             component=self._component, before=self._states[start], after=self._states[step]
         )
-        link = self._chain.append(probe)
+        link = self._chain.append(probe, at=self.when())
         self._done.add(("probe", step))
         if keeps_probe(probe, link.receipt, commit=commit):
             for kept in (start, step):
@@ -136,7 +136,8 @@ class Recorder(StepRecorder):
                 folder=self._places.relative(folder),
                 digests=Digest.of(digests.read_bytes()) if digests.exists() else None,
                 archived=archived,
-            )
+            ),
+            at=self.when(),
         )
         self._done.add(("checkpoint", step))
 
