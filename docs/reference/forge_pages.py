@@ -94,7 +94,7 @@ MEANINGS: Mapping[str, str] = {
     "StepTerms.optimizer": "How weights move.",
     "StepTerms.schedule": "How the learning rate changes.",
     "StepTerms.adapter": 'The adapter that `trainable = "adapters"` trains.',
-    "StepTerms.teacher": "Kept in plan and record; no engine of this version trains by it.",
+    "StepTerms.teacher": "Refused: no engine of this version trains by it.",
     "DataTerms.sources": "At least one.",
     "SourceTerms.documents": "For `made`: how many.",
     "SourceTerms.seed": "For `made`: another seed, other documents.",
