@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dokja.errors import EngineError, Mistake, RecipeError
+from dokja.models.forge.engines.catalogue import WORKERS, worker_engine
 from dokja.models.forge.engines.contract import DONE
 from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, write_job
 from dokja.models.forge.plans import Plan, PlannedComponent
@@ -22,14 +23,7 @@ from dokja.models.forge.running.states import PROBE_GAP, Recorder
 from dokja.models.forge.schedules import Schedule
 from dokja.models.forge.structures import Structure
 
-__all__ = ["ENGINES", "Trainer", "job_of", "train_joint"]
-
-ENGINES: Mapping[str, str] = {
-    "hf": "dokja.models.forge.workers.hf",
-    "ref": "dokja.models.forge.engines.ref",
-    "olmo": "dokja.models.forge.workers.olmo",
-}
-"""Engines that run here, as modules that take a job file."""
+__all__ = ["FOREIGN", "Trainer", "job_of", "train_joint"]
 
 FOREIGN = ("titan", "megatron")
 """Engines that are never started here: their settings are written, what they leave is read."""
@@ -192,7 +186,7 @@ class Trainer:
                 self._plan,
                 job,
                 folder,
-                module=ENGINES.get(name),
+                module=WORKERS[name].module if name in WORKERS else None,
                 cluster=self._builder.cluster or Cluster(),
             )
         if left is None:
@@ -235,19 +229,19 @@ class Trainer:
         if name == "command":
             words = self._plan.engine["command"]
             return (*map(str, words if isinstance(words, list) else ()), str(job.resolve()))
-        if name not in ENGINES:
+        if name not in WORKERS:
             raise RecipeError(
                 [
                     Mistake(
                         file=self._plan.name,
                         place="engine.name",
                         read=repr(name),
-                        expected="an engine that runs here: " + ", ".join([*ENGINES, "command"]),
+                        expected="an engine that runs here: " + ", ".join([*WORKERS, "command"]),
                         remedy="Write its launch files with: dokja forge run PLAN -o RUN --launch",
                     )
                 ]
             )
-        return (self._builder.python, "-m", ENGINES[name], str(job.resolve()))
+        return worker_engine(name, python=self._builder.python).command(job.resolve())
 
 
 def train_joint(
