@@ -100,7 +100,8 @@ def test(words: Sequence[str]) -> int:
 def torch(words: Sequence[str]) -> int:
     """Run the tests that need torch."""
     python = environment("torch") / "python"
-    return _run([python, "-m", "pytest", "-m", "torch", *words], settings=ONE_THREAD)
+    command = [python, "-m", "pytest", "-m", "torch", *_side_by_side(words), *words]
+    return _run(command, settings=ONE_THREAD)
 
 
 def check(words: Sequence[str]) -> int:
@@ -261,7 +262,17 @@ def _pytest(binaries: Path, words: Sequence[str]) -> int:
             print(f"Left out: the tests marked {marker}, since {program} is not on this machine.")
             print(f"  On Debian or Ubuntu: apt-get install {packages}")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
-    return _run([binaries / "python", "-m", "pytest", "-m", chosen, *words], settings=ONE_THREAD)
+    command = [binaries / "python", "-m", "pytest", "-m", chosen, *_side_by_side(words), *words]
+    return _run(command, settings=ONE_THREAD)
+
+
+def _side_by_side(words: Sequence[str]) -> list[str]:
+    """Return what makes pytest use every core, unless the caller says how many, or debugs."""
+    if any(word.startswith(("-n", "--numprocesses", "--pdb", "--trace", "-s")) for word in words):
+        return []
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # Whoever is done takes tests from the others, so that one slow file does not keep them waiting.
+    return ["-n", str(cores or 1), "--dist", "worksteal"] if (cores or 1) > 1 else []
 
 
 def _there(program: str) -> bool:
