@@ -8,10 +8,12 @@ import pytest
 
 from dokja.documents.packing import CorpusFacts, write_corpus
 from dokja.models.forge.engines import Job, write_job, write_weights
-from dokja.models.forge.engines.jobs import AdamW, Batch, Keep
+from dokja.models.forge.engines.jobs import AdamW, Batch, Keep, Teacher
 from dokja.models.forge.initialisation import initialise
 from dokja.models.forge.schedules import Schedule
 from dokja.models.forge.structures import Structure
+from dokja.models.weights import open_source
+from dokja.models.weights.roots import root, root_text, source_digests
 from dokja.values import Digest
 
 TINY = {
@@ -99,5 +101,29 @@ def make_workplace(tmp_path_factory, corpus):
         job = Job(**{**said, **settings})
         write_job(job, folder / "job.json")
         return Workplace(folder, job)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_taught(tmp_path_factory, make_workplace):
+    """Return a maker of workplaces whose job has a teacher with opinions of its own."""
+
+    def make(structure=None, *, share, temperature=2.0, teacher=None, **settings):
+        teacher = teacher or Structure(family="llama", **{**TINY, "width": 48, "ffn": 96})
+        folder = tmp_path_factory.mktemp("teacher")
+        # Fresh weights would give every token the same probability.
+        loud = {name: 4 * tensor for name, tensor in initialise(teacher, b"teacher")}
+        write_weights(folder / "weights", loud, config=teacher.config())
+        said = Teacher(
+            weights="teacher/weights",
+            root=root_text(root(source_digests(open_source(folder / "weights")))),
+            structure=teacher,
+            share=share,
+            temperature=temperature,
+        )
+        workplace = make_workplace(structure, teacher=said, **settings)
+        (workplace.folder / "teacher").symlink_to(folder)
+        return workplace
 
     return make

@@ -24,7 +24,8 @@ from dokja.models.forge.engines.contract import (
     Capability,
 )
 from dokja.models.forge.engines.events import Interruption, Resume, read_events
-from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, read_job, write_job
+from dokja.models.forge.engines.job_files import read_job, write_job
+from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep
 from dokja.models.forge.engines.ref import ENGINE, mean_loss, replay
 from dokja.models.forge.engines.ref.environment import THREAD_VARIABLES
 from dokja.models.forge.engines.ref.worker import train

@@ -49,10 +49,19 @@ def variants(record):
         data=(source, replace(source, name="code", collected="", licence=f"{source.manifest}")),
         compute=replace(record.compute, energy_kwh=1.5, flop=None),
     )
-    return {"as-run": record, "bare": bare, "rich": rich}
+    taught = replace(body, steps=({"do": "train", "teacher": TEACHER},))
+    distilled = replace(record, components=(taught, tokenizer))
+    return {"as-run": record, "bare": bare, "rich": rich, "distilled": distilled}
 
 
-VARIANTS = ["as-run", "bare", "rich"]
+TEACHER = {
+    "base": "big <b>|x",
+    "licence": "A Licence",
+    "root": "dokja-tensors-v1:" + "ab" * 32,
+    "temperature": 2.0,
+    "weight": 0.5,
+}
+VARIANTS = ["as-run", "bare", "rich", "distilled"]
 DOCUMENTS = {
     "bom": lambda record: written(bill_of_materials(record)),
     "spdx": lambda record: written(spdx_document(record)),
@@ -61,11 +70,11 @@ DOCUMENTS = {
     "card-en": lambda record: model_card(record, "en"),
 }
 GOLDEN = {
-    "bom": "eb3e0ca8ef85",
-    "spdx": "b31b16970ec2",
-    "training-content": "ea655c53f833",
-    "card-ko": "1b291246fe81",
-    "card-en": "32093fa4328b",
+    "bom": "1e5bae82d4b4",
+    "spdx": "06172ea17ecd",
+    "training-content": "7c40cc88ba70",
+    "card-ko": "31b89d56d53d",
+    "card-en": "e19c3656e265",
 }
 
 
@@ -234,11 +243,37 @@ def test_summary_says_what_is_known_and_why_the_rest_is_not(record):
     }
     assert general["1.3_modalities_and_size"]["latest_date_of_data_acquisition"] == "2025-06-30"
     assert [one["model"] for one in general["1.2_model"]["model_dependencies"]] == ["zoo/base-09m"]
-    assert said["2_list_of_data_sources"]["2.5_synthetic_data"] == ["zoo/big"]
+    assert said["2_list_of_data_sources"]["2.5_synthetic_data"] == [
+        {
+            "component": "body",
+            "model": "zoo/big",
+            "licence": None,
+            "tensor_root": None,
+            "share_of_loss": None,
+        }
+    ]
     assert said["2_list_of_data_sources"]["2.4_user_data"] == {
         "value": None,
         "reason": "not in the build record; the provider says it",
     }
+
+
+def test_every_document_names_a_teacher_with_root_and_licence_and_no_ancestor(variants):
+    record = variants["distilled"]
+
+    for document in DOCUMENTS.values():
+        said = document(record).decode()
+        assert ("big" in said, TEACHER["root"] in said, "A Licence" in said) == (True, True, True)
+    bill, spdx = bill_of_materials(record), spdx_document(record)
+    body = next(one for one in bill["components"] if one["name"] == "body")
+    ref = next(one["bom-ref"] for one in bill["components"] if one["name"] == TEACHER["base"])
+    assert [one["name"] for one in body["pedigree"]["ancestors"]] == ["zoo/base-09m"]
+    assert ref in next(d["dependsOn"] for d in bill["dependencies"] if d["ref"] == body["bom-ref"])
+    relations = [one for one in spdx["@graph"] if one["type"] == "Relationship"]
+    towards = {
+        one["relationshipType"] for one in relations if one["to"][0].endswith("teacher:body:0")
+    }
+    assert towards == {"trainedOn"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from dokja.models.forge.corpora import TokenData, open_data
 from dokja.models.forge.demo.builders import BUILDERS, DemoBuilder, Log
 from dokja.models.forge.engines.contract import DONE
-from dokja.models.forge.engines.jobs import Job, read_job
+from dokja.models.forge.engines.job_files import read_job
+from dokja.models.forge.engines.jobs import Job
 from dokja.models.forge.engines.ref import Training, mean_loss
 from dokja.models.forge.engines.ref.environment import environment
 from dokja.models.forge.engines.ref.worker import start_weights

@@ -25,7 +25,8 @@ from dokja.models.forge.engines.events import (
     Steps,
     read_events,
 )
-from dokja.models.forge.engines.jobs import Job, parse_job, read_job, write_job
+from dokja.models.forge.engines.job_files import parse_job, read_job, write_job
+from dokja.models.forge.engines.jobs import Job
 
 __all__ = [
     "Capabilities",

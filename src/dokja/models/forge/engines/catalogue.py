@@ -9,7 +9,7 @@ from dokja.errors import Mistake, RecipeError
 from dokja.models.forge.engines.contract import Capabilities, Capability, WorkerEngine
 from dokja.models.forge.engines.ref import ENGINE as REF
 
-__all__ = ["WORKERS", "worker_engine"]
+__all__ = ["WORKERS", "able", "worker_engine"]
 
 _ALL = frozenset(Capability)
 
@@ -40,6 +40,18 @@ OLMO = WorkerEngine(
 
 WORKERS: Mapping[str, WorkerEngine] = MappingProxyType({"hf": HF, "olmo": OLMO, "ref": REF})
 """Every engine that is a module of ours."""
+
+
+def able(capability: Capability) -> tuple[str, ...]:
+    """Return the names of the engines that offer something.
+
+    Example:
+        >>> able(Capability.ADAPTERS)
+        ('hf',)
+    """
+    return tuple(
+        name for name, one in WORKERS.items() if one.capabilities.why_not(capability) is None
+    )
 
 
 def worker_engine(name: str, *, python: str = sys.executable, processes: int = 1) -> WorkerEngine:

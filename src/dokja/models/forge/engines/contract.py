@@ -53,6 +53,7 @@ class Capability(Enum):
     ADAPTERS = "trains low-rank adapters and merges them"
     PATTERNS = "trains only the tensors whose names match patterns"
     BF16 = "computes in bf16 with float32 masters"
+    TEACHERS = "follows a teacher's probabilities"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

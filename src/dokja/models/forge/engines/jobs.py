@@ -1,33 +1,29 @@
-"""A job: all that a worker is told, in one file, `job.json`.
+"""A job: all that a worker is told, as one value; `job_files` writes and reads it.
 
-Paths in it are relative to the file's own folder, so that a run's folder can be moved. A worker
+Paths in it are relative to its file's own folder, so that a run's folder can be moved. A worker
 that is started on the same job again goes on from the newest whole checkpoint; `start` and
 `first_step` count only where there is none.
 """
 
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from dokja.errors import Mistake, RecipeError
-from dokja.models.forge.engines.reading import ObjectReader
-from dokja.models.forge.engines.tensors import write_bytes
 from dokja.models.forge.schedules import Schedule, factor
 from dokja.models.forge.structures import Structure
-from dokja.values import Json, parse_json
+from dokja.values import Json
 
 __all__ = [
     "ATTENTION",
+    "SCHEMA",
     "AdamW",
     "Adapter",
     "Batch",
     "Job",
     "Keep",
-    "parse_job",
-    "read_job",
-    "write_job",
+    "Teacher",
 ]
 
 SCHEMA = "dokja.job/1"
@@ -132,6 +128,39 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Teacher:
+    """A frozen network whose probabilities a job follows (distillation, arXiv 1503.02531).
+
+    What is trained on is `(1 - share)` times the cross-entropy of the data, plus `share` times
+    the squared temperature times the Kullback-Leibler divergence of the student's distribution
+    from the teacher's, both softened by the temperature and averaged over the same positions.
+
+    Attributes:
+        weights: Folder of its weights.
+        root: Their tensor root; other weights are refused.
+        structure: What it is; its vocabulary is the student's.
+        share: Share of the loss that follows it, in [0, 1].
+        temperature: What both networks' scores are divided by.
+    """
+
+    weights: str
+    root: str
+    structure: Structure
+    share: float
+    temperature: float
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as a job states it."""
+        return {
+            "weights": self.weights,
+            "root": self.root,
+            "structure": self.structure.to_json(),
+            "share": self.share,
+            "temperature": self.temperature,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     """Which checkpoints are kept, beside the first and the last.
 
@@ -166,7 +195,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """All that a worker is told; made by `read_job`.
+    """All that a worker is told; read by `job_files.read_job`.
 
     Attributes:
         plan: Digest of the plan that this job belongs to.
@@ -189,6 +218,7 @@ class Job:
         fused: Whether it uses one kernel for all of an update.
         compile: Whether the network is compiled.
         adapter: The adapter that `adapters` trains.
+        teacher: Whose probabilities are followed beside the data; left out where nobody's are.
         log_every: Steps that are told of in one event.
         events: The file of events.
         checkpoints: The folder of checkpoints.
@@ -215,6 +245,7 @@ class Job:
     fused: bool = False
     compile: bool = False
     adapter: Adapter | None = None
+    teacher: Teacher | None = None
     log_every: int = 10
     events: str = "events.jsonl"
     checkpoints: str = "checkpoints"
@@ -244,161 +275,36 @@ class Job:
         """Return the same job, ending after another step; the schedule stays."""
         return replace(self, steps=step - self.first_step)
 
+    def seen_from(self, into: Path, *, base: Path) -> "Job":
+        """Return the same job for another folder: its inputs lie where they lay.
+
+        Args:
+            into: The folder that its paths are to start from.
+            base: The one that they start from now.
+        """
+
+        def moved(path: str) -> str:
+            return Path(os.path.relpath(base / path, into)).as_posix()
+
+        sources = [{**one, "corpus": moved(one["corpus"])} for one in self.data.get("sources", ())]
+        teacher = self.teacher
+        return replace(
+            self,
+            start=moved(self.start),
+            data={**self.data, "sources": sources},
+            teacher=teacher and replace(teacher, weights=moved(teacher.weights)),
+        )
+
     def to_json(self) -> dict[str, Json]:
         """Return it as `job.json` holds it."""
         found: dict[str, Json] = {"schema": SCHEMA}
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "teacher" and value is None:
+                continue  # jobs from before there were teachers keep their bytes
             if hasattr(value, "to_json"):
                 value = value.to_json()
             elif isinstance(value, Mapping):
                 value = dict(value)
             found[item.name] = list(value) if isinstance(value, tuple) else value
         return found
-
-
-def write_job(job: Job, path: Path) -> None:
-    """Write a job file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    text = json.dumps(job.to_json(), ensure_ascii=False, indent=1, allow_nan=False)
-    write_bytes(unfinished, [text.encode() + b"\n"])
-    unfinished.replace(path)
-
-
-def read_job(path: Path) -> Job:
-    """Read a job file.
-
-    Raises:
-        RecipeError: It cannot be read, or is no job; every mistake is in it.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        read = f"nothing: {error.strerror}"
-        wrong = Mistake(file=path.name, place="", read=read, expected="a job file")
-        raise RecipeError([wrong]) from error
-    return parse_job(data, file=path.name)
-
-
-def parse_job(data: bytes | str, *, file: str) -> Job:
-    """Return the job that a text states; see `read_job`.
-
-    Raises:
-        RecipeError: As there.
-    """
-    try:
-        said = parse_json(data)
-    except (ValueError, RecursionError) as error:
-        wrong = Mistake(file=file, place="", read=str(error)[:200], expected="one JSON object")
-        raise RecipeError([wrong]) from error
-    reader = ObjectReader(said, file=file)
-    job = _job(reader)
-    if not reader.mistakes:
-        reader.mistakes += _sense_mistakes(job, file)
-    if reader.mistakes:
-        raise RecipeError(reader.mistakes)
-    return job
-
-
-def _job(read: ObjectReader) -> Job:
-    read.one_of("schema", (SCHEMA,))
-    adapter = read.inner("adapter") if read.holds("adapter") else None
-    job = Job(
-        plan=read.text("plan"),
-        structure=read.made("structure", Structure.from_json),
-        start=read.path("start"),
-        steps=read.whole("steps", least=1),
-        first_step=read.whole("first_step", least=0, otherwise=0),
-        batch=_batch(read.inner("batch")),
-        optimizer=_optimizer(read.inner("optimizer")),
-        schedule=read.made("schedule", Schedule.from_json),
-        trainable=_trainable(read),
-        data=read.anything("data"),
-        keep=_keep(read.inner("keep")),
-        precision=read.one_of("precision", ("fp32", "bf16"), otherwise="fp32"),
-        device=read.one_of("device", ("cpu", "cuda"), otherwise="cpu"),
-        determinism=read.one_of("determinism", ("calibrated", "strict"), otherwise="calibrated"),
-        threads=read.whole("threads", least=1, otherwise=1),
-        attention=read.one_of("attention", ATTENTION, otherwise="sdpa"),
-        foreach=read.flag("foreach", otherwise=True),
-        fused=read.flag("fused", otherwise=False),
-        compile=read.flag("compile", otherwise=False),
-        adapter=None if adapter is None else _adapter(adapter),
-        log_every=read.whole("log_every", least=1, otherwise=10),
-        events=read.path("events", otherwise="events.jsonl"),
-        checkpoints=read.path("checkpoints", otherwise="checkpoints"),
-        final=read.path("final", otherwise="model"),
-    )
-    read.close()
-    return job
-
-
-def _batch(read: ObjectReader) -> Batch:
-    batch = Batch(
-        sequences=read.whole("sequences", least=1),
-        length=read.whole("length", least=2),
-        micro=read.whole("micro", least=1),
-    )
-    read.close()
-    return batch
-
-
-def _optimizer(read: ObjectReader) -> AdamW:
-    read.one_of("kind", ("adamw",))
-    clip = read.number("clip", above=0.0) if read.holds("clip") else None
-    optimizer = AdamW(
-        lr=read.number("lr", above=0.0),
-        betas=read.pair("betas", below=1.0, otherwise=(0.9, 0.95)),
-        eps=read.number("eps", above=0.0, otherwise=1e-8),
-        weight_decay=read.number("weight_decay", otherwise=0.0),
-        clip=clip,
-    )
-    read.close()
-    return optimizer
-
-
-def _adapter(read: ObjectReader) -> Adapter:
-    adapter = Adapter(
-        rank=read.whole("rank", least=1),
-        alpha=read.number("alpha", above=0.0),
-        targets=read.texts("targets"),
-        seed=read.hexadecimal("seed"),
-    )
-    read.close()
-    return adapter
-
-
-def _keep(read: ObjectReader) -> Keep:
-    keep = Keep(
-        checkpoint_every=read.whole("checkpoint_every", least=1),
-        dense_until=read.whole("dense_until", least=0, otherwise=0),
-        at=read.wholes("at"),
-    )
-    read.close()
-    return keep
-
-
-def _trainable(read: ObjectReader) -> str | tuple[str, ...]:
-    if read.is_list("trainable"):
-        return read.texts("trainable")
-    return read.one_of("trainable", ("all", "adapters"), otherwise="all")
-
-
-def _sense_mistakes(job: Job, file: str) -> list[Mistake]:
-    """Find values that are sound one by one and make no sense together."""
-    found: list[tuple[str, str, str]] = []
-    if job.batch.sequences % job.batch.micro:
-        expected = f"a divisor of the {job.batch.sequences} sequences of a step"
-        found.append(("batch.micro", str(job.batch.micro), expected))
-    if job.batch.length > job.structure.positions:
-        expected = f"at most the structure's {job.structure.positions} positions"
-        found.append(("batch.length", str(job.batch.length), expected))
-    if (job.adapter is not None) != (job.trainable == "adapters"):
-        read = f"{job.trainable!r} {'without' if job.adapter is None else 'with'} an adapter"
-        found.append(("trainable", read, "'adapters' together with an adapter, or neither"))
-    if job.fused and job.foreach:
-        found.append(("fused", "true beside foreach", "one of the two: they are two kernels"))
-    return [
-        Mistake(file=file, place=place, read=read, expected=expected)
-        for place, read, expected in found
-    ]

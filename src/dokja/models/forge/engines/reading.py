@@ -126,6 +126,14 @@ class ObjectReader:
         self._wrong(key, found, f"a finite number {least}")
         return 1.0
 
+    def share(self, key: str) -> float:
+        """Return a number in [0, 1]."""
+        found = self._get(key)
+        if _is_number(found) and 0 <= found <= 1:
+            return float(found)
+        self._wrong(key, found, "a number from 0 to 1")
+        return 1.0
+
     def pair(
         self, key: str, *, below: float, otherwise: tuple[float, float]
     ) -> tuple[float, float]:

@@ -4,7 +4,6 @@ A replay is a run of its own folder that finds one checkpoint there and goes on 
 ends with is compared with what the builder claims; the comparison is not made here.
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,8 @@ from typing import Any
 
 from dokja.errors import Mistake, RecipeError
 from dokja.models.forge.engines.checkpoints import open_checkpoint
-from dokja.models.forge.engines.jobs import Job, Keep, read_job, write_job
+from dokja.models.forge.engines.job_files import read_job, write_job
+from dokja.models.forge.engines.jobs import Keep
 
 __all__ = ["prepare_replay"]
 
@@ -53,7 +53,10 @@ def prepare_replay(
         raise RecipeError([wrong])
     into.mkdir(parents=True)
     moved = replace(
-        _moved(original, base=job.parent, into=into),
+        original.seen_from(into, base=job.parent),
+        events="events.jsonl",
+        checkpoints="checkpoints",
+        final="model",
         keep=Keep(checkpoint_every=last),
         **(settings or {}),
     ).until(last)
@@ -62,22 +65,3 @@ def prepare_replay(
     shutil.copytree(checkpoint, target)
     write_job(moved, into / job.name)
     return into / job.name
-
-
-def _moved(job: Job, *, base: Path, into: Path) -> Job:
-    """Return a job whose inputs lie where they lay, seen from another folder."""
-
-    def moved(path: str) -> str:
-        return Path(os.path.relpath(base / path, into)).as_posix()
-
-    sources = [
-        {**source, "corpus": moved(source["corpus"])} for source in job.data.get("sources", ())
-    ]
-    return replace(
-        job,
-        start=moved(job.start),
-        data={**job.data, "sources": sources},
-        events="events.jsonl",
-        checkpoints="checkpoints",
-        final="model",
-    )

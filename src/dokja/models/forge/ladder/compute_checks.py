@@ -19,6 +19,8 @@ from dokja.models.forge.ladder.findings import Finding, Outcome
 from dokja.models.forge.ladder.log_checks import Told
 from dokja.models.forge.ladder.logs import StepLog
 from dokja.models.forge.ladder.settings import Settings
+from dokja.models.forge.plans.budgets import flop_per_token
+from dokja.models.forge.plans.teachers import teacher_structure
 from dokja.models.forge.structures import Structure
 
 __all__ = ["hours_finding", "mixture_findings", "use_finding"]
@@ -69,7 +71,8 @@ def use_finding(artefacts: Artefacts, told: Told) -> Finding:
     batch = training.stage["batch"]
     structure = Structure.from_json(training.stage["structure"])
     tokens = training.steps * int(batch["sequences"]) * int(batch["length"])
-    flop = structure.flop_per_token(int(batch["length"])) * tokens
+    teacher = teacher_structure(training.stage)
+    flop = tokens * flop_per_token(structure, length=int(batch["length"]), teacher=teacher)
     share = flop / (seconds * peak)
     said = f"{flop:.3g} FLOP in {seconds:,.1f} s at {peak:.3g} FLOP/s"
     base = replace(base, value=share)

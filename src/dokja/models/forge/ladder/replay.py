@@ -4,7 +4,6 @@ The job is the one that the plan and the seed fix, never the file that a builder
 weights. A worker runs in a folder of its own; the reference engine runs in this process.
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,11 @@ from dokja.errors import EngineError
 from dokja.models.forge.corpora import open_data
 from dokja.models.forge.engines.contract import DONE, WorkerEngine
 from dokja.models.forge.engines.events import Resume, Start, read_events
-from dokja.models.forge.engines.jobs import Job, write_job
+from dokja.models.forge.engines.job_files import write_job
+from dokja.models.forge.engines.jobs import Job
+from dokja.models.forge.engines.ref import open_teaching
 from dokja.models.forge.engines.ref import replay as replay_in_numpy
+from dokja.models.forge.engines.ref.training import refuse
 from dokja.models.forge.engines.replays import prepare_replay
 from dokja.models.forge.ladder.distances import Reader
 from dokja.models.forge.ladder.segments import MOST_STEPS
@@ -102,9 +104,15 @@ class RefReplayer:
         job = request.job
         if request.settings:
             job = _with(job, request.settings)
+        refuse(job)  # before a teacher of a family that it does not know is opened
+        teaching = open_teaching(job, base=request.base)
         with open_data(job.data, base=request.base, length=job.batch.length) as data:
             done = replay_in_numpy(
-                job, state_folder=request.state, steps=request.steps, batches=data.batch
+                job,
+                state_folder=request.state,
+                steps=request.steps,
+                batches=data.batch,
+                teaching=teaching,
             )
         return Replayed(
             engine=self.name,
@@ -143,7 +151,7 @@ class WorkerReplayer:
         shutil.rmtree(into, ignore_errors=True)
         asked = self._scratch / f"asked-{self._number}"
         asked.mkdir(parents=True, exist_ok=True)
-        moved = _with(_moved(request.job, base=request.base, into=asked), request.settings)
+        moved = _with(request.job.seen_from(asked, base=request.base), request.settings)
         write_job(moved, asked / "job.json")
         job = prepare_replay(
             asked / "job.json", checkpoint=request.state, steps=request.steps, into=into
@@ -171,13 +179,3 @@ class WorkerReplayer:
             losses=tuple(events.metrics().loss.tolist()),
             environment=begun[-1].environment if begun else {},
         )
-
-
-def _moved(job: Job, *, base: Path, into: Path) -> Job:
-    """Return a job whose inputs lie where they lay, seen from another folder."""
-
-    def moved(path: str) -> str:
-        return Path(os.path.relpath(base / path, into)).as_posix()
-
-    sources = [{**one, "corpus": moved(one["corpus"])} for one in job.data.get("sources", ())]
-    return replace(job, start=moved(job.start), data={**job.data, "sources": sources})

@@ -22,6 +22,8 @@ from dokja.models.forge.ladder.noise import NoiseFloor
 from dokja.models.forge.ladder.replay import Replayed, ReplayRequest
 from dokja.models.forge.ladder.segments import Segment
 from dokja.models.forge.records import StateDigest
+from dokja.models.forge.running.places import RunPlaces
+from dokja.models.forge.running.teaching import teacher_folder, with_teacher
 from dokja.models.weights.roots import root, root_text, source_digests
 from dokja.values import Json
 
@@ -30,6 +32,7 @@ __all__ = [
     "archive_faults",
     "data_faults",
     "distance_to_claim",
+    "found_teacher",
     "loss_difference",
     "other_kernels",
     "replay_request",
@@ -56,19 +59,46 @@ class Verdict(Enum):
     DIFFERS = "differs"
 
 
-def replay_request(artefacts: Artefacts, training: Training, segment: Segment) -> ReplayRequest:
+def found_teacher(artefacts: Artefacts, training: Training) -> Path | None:
+    """Return where a training's teacher lies; none where it has none.
+
+    Raises:
+        RecipeError: It is not at hand, or what lies there is another.
+        RecordError, WeightsError: What lies there cannot be read.
+    """
+    if artefacts.plan is None or artefacts.folder is None:
+        return None
+    return teacher_folder(
+        training.stage,
+        plan=artefacts.plan,
+        places=RunPlaces(artefacts.folder),
+        bases=artefacts.bases,
+    )
+
+
+def replay_request(
+    artefacts: Artefacts, training: Training, segment: Segment, *, teacher: Path | None
+) -> ReplayRequest:
     """Return what has to be replayed for a segment.
+
+    Args:
+        artefacts: The run.
+        training: Which of its trainings.
+        segment: Which of its steps.
+        teacher: Where the training's teacher lies; none where it has none.
 
     Raises:
         RecordError: The training has no job, or the run's folder is not at hand.
     """
-    if training.job is None or artefacts.folder is None:
+    job = training.job
+    if job is None or artefacts.folder is None:
         why = training.why_no_job or "the run's folder is not at hand"
         wrong = Mistake(file=training.name, place="job", read=why, expected="plan, seed and data")
         raise RecordError([wrong])
+    base = artefacts.folder / training.folder
     return ReplayRequest(
-        job=training.job,
-        base=artefacts.folder / training.folder,
+        job=with_teacher(job, teacher, base=base),
+        base=base,
         state=_folder(artefacts, segment, segment.before),
         steps=segment.steps,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from dokja.errors import DokjaError, LogError
+from dokja.errors import DokjaError, InputError, LogError
 from dokja.models.forge.engines.catalogue import WORKERS, worker_engine
 from dokja.models.forge.engines.ref import keep_freed_memory
 from dokja.models.forge.ladder.artefacts import Artefacts, Training, reason_of
@@ -32,6 +32,7 @@ from dokja.models.forge.ladder.replaying import (
     archive_faults,
     data_faults,
     distance_to_claim,
+    found_teacher,
     loss_difference,
     other_kernels,
     replay_request,
@@ -145,9 +146,14 @@ class _Replays:
         if faults:
             yield self._other_data(faults)
             return
+        try:
+            teacher = found_teacher(self._artefacts, self._training)
+        except InputError as error:
+            yield self._no_teacher(reason_of(error))
+            return
         segments = [self._segment(one) for one in chosen]
         for segment in segments:
-            self._replay(segment, replayer)
+            self._replay(segment, replayer, teacher=teacher)
         floor = self._floor(replayer)
         yield self._floor_finding(floor)
         replayed = {segment.name: done for segment, _, done in self._replays}
@@ -188,6 +194,16 @@ class _Replays:
             remedy="Bring the corpora that the commit entry names.",
         )
 
+    def _no_teacher(self, why: str) -> Finding:
+        return Finding(
+            check="V3.3",
+            title="replay",
+            outcome=Outcome.UNDECIDED,
+            component=self._training.component.id,
+            why=f"the teacher that was followed is not at hand: {why}",
+            remedy="Bring its weights, and name the folder above them with --bases.",
+        )
+
     def _segment(self, chosen: Chosen) -> Segment:
         """Return a segment with the digests that the chain names."""
         states = self._states()
@@ -205,7 +221,7 @@ class _Replays:
         prefix = f"{self._training.folder}/"
         return {one.state.step: one.state for _, one in said if one.folder.startswith(prefix)}
 
-    def _replay(self, segment: Segment, replayer: Replayer) -> None:
+    def _replay(self, segment: Segment, replayer: Replayer, *, teacher: Path | None) -> None:
         """Replay a segment, or keep the finding that says why that cannot be."""
         self._settings.progress(f"{self._training.component.id} {segment.name}")
         try:
@@ -218,7 +234,7 @@ class _Replays:
                     remedy="Ask the builder for the states that the chain names.",
                 )
                 return
-            request = replay_request(self._artefacts, self._training, segment)
+            request = replay_request(self._artefacts, self._training, segment, teacher=teacher)
             self._replays.append((segment, request, replayer.replay(request)))
         except DokjaError as error:
             self._early[segment.name] = self._found(

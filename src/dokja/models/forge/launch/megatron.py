@@ -193,6 +193,8 @@ def _mistakes(job: Job, data_path: str) -> Iterator[Mistake]:
     if job.first_step:
         expected = "a training from its first step: Megatron counts from the weights it loads"
         yield _mistake("first_step", str(job.first_step), expected)
+    if job.teacher is not None:
+        yield _mistake("teacher", "a teacher", "a training on data alone")
     if not data_path or not data_path.isprintable():
         yield _mistake("data_path", repr(data_path[:60]), "a path of printable signs")
 

@@ -115,6 +115,8 @@ def _mistakes(job: Job) -> Iterator[Mistake]:
     if job.first_step:
         expected = "a training from its first step: torchtitan counts from the weights it loads"
         yield _mistake("first_step", str(job.first_step), expected)
+    if job.teacher is not None:
+        yield _mistake("teacher", "a teacher", "a training on data alone")
     if job.optimizer.clip is None:
         expected = "a bound on the norm; torchtitan logs the norm that it measured for it"
         yield _mistake("optimizer.clip", "none", expected)

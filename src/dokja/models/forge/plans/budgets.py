@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from dokja.models.forge.structures import Structure
 from dokja.values import Json
 
-__all__ = ["STATE_BYTES", "THRESHOLDS", "Budget", "budget"]
+__all__ = ["STATE_BYTES", "THRESHOLDS", "Budget", "budget", "flop_per_token"]
 
 TRAINING_BYTES = 16
 """Bytes of memory for each parameter: weights and gradients in bf16, masters and two moments."""
+
+TEACHER_BYTES = 4
+"""Bytes of memory for each parameter of a frozen teacher, held in float32."""
 
 STATE_BYTES = 12
 """Bytes of a full checkpoint for each parameter: masters and two moments in float32."""
@@ -32,8 +35,8 @@ class Budget:
     Attributes:
         parameters: Of the component that is trained.
         tokens: That are read.
-        flop: Floating-point operations, forwards and backwards.
-        memory_bytes: For weights, gradients and optimizer, without activations.
+        flop: Floating-point operations, forwards and backwards; a teacher only goes forwards.
+        memory_bytes: For weights, gradients, optimizer and a teacher, without activations.
         checkpoint_bytes: Of one full state.
     """
 
@@ -63,19 +66,43 @@ class Budget:
         }
 
 
-def budget(structure: Structure, *, tokens: int, length: int) -> Budget:
+def flop_per_token(structure: Structure, *, length: int, teacher: Structure | None) -> float:
+    """Return the operations that training takes for a token, those of a teacher included.
+
+    Args:
+        structure: What is trained.
+        length: Tokens of a window.
+        teacher: Whose probabilities are followed: two of a training's six operations for each
+            of its parameters are the way forward, and it takes no other.
+
+    Example:
+        >>> sizes = dict(vocabulary=8, width=8, layers=1, heads=2, kv_heads=1, head_width=4, ffn=8)
+        >>> tiny = Structure(family="llama", **sizes)
+        >>> alone = flop_per_token(tiny, length=4, teacher=None)
+        >>> round(flop_per_token(tiny, length=4, teacher=tiny) / alone, 3)
+        1.333
+    """
+    taught = 0.0 if teacher is None else teacher.flop_per_token(length) / 3
+    return structure.flop_per_token(length) + taught
+
+
+def budget(
+    structure: Structure, *, tokens: int, length: int, teacher: Structure | None = None
+) -> Budget:
     """Return what training a structure on so many tokens asks for.
 
     Args:
         structure: What is trained.
         tokens: How many tokens it reads.
         length: Tokens of a window, which sets the price of attention.
+        teacher: Whose probabilities are followed; none for data alone.
     """
+    held = 0 if teacher is None else TEACHER_BYTES * teacher.parameters()
     parameters = structure.parameters()
     return Budget(
         parameters=parameters,
         tokens=tokens,
-        flop=structure.flop_per_token(length) * tokens,
-        memory_bytes=TRAINING_BYTES * parameters,
+        flop=flop_per_token(structure, length=length, teacher=teacher) * tokens,
+        memory_bytes=TRAINING_BYTES * parameters + held,
         checkpoint_bytes=STATE_BYTES * parameters,
     )

@@ -73,7 +73,9 @@ def plan_component(
     for number, step in enumerate(component.step, start=1):
         place = f"component {component.id}, step {number}"
         if step.is_training:
-            stages.append(training_stage(planner, step, structure, place, mixtures))
+            stage = training_stage(planner, step, structure, place, mixtures, tokenizer=tokenizer)
+            stages.append(stage)
+            begun.descent = begun.descent.with_teacher(stage.get("teacher"))
             moved += [] if structure is None else [moved_share(step, structure)]
         else:
             model = transformed(planner, step, model, place=place)

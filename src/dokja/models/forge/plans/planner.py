@@ -40,6 +40,6 @@ class Planner:
         Raises:
             RecipeError: It is not there, or its root is another than the one stated.
         """
-        if name not in self.found:
+        if name not in self.found or root not in {None, self.found[name].root}:
             self.found[name] = self.bases.open(name, stated_root=root, file=self.recipe.file)
         return self.found[name]

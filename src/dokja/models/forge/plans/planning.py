@@ -14,6 +14,7 @@ from dokja.models.forge.plans.components import plan_component
 from dokja.models.forge.plans.mixtures import Mixture, pack_mixture
 from dokja.models.forge.plans.plan import Plan, PlannedComponent
 from dokja.models.forge.plans.planner import Planner
+from dokja.models.forge.plans.teachers import teacher_structure
 from dokja.models.forge.plans.tokenizers import PlannedTokenizer, plan_tokenizer
 from dokja.models.forge.recipes import (
     ClaimTable,
@@ -154,6 +155,8 @@ def _budgets(components: Sequence[PlannedComponent]) -> dict[str, Json]:
             batch, tokens = stage["batch"], stage["tokens"]
             length = batch["length"] if isinstance(batch, Mapping) else 0
             if isinstance(length, int) and isinstance(tokens, int):
-                one = budget(Structure.from_json(said), tokens=tokens, length=length)
+                teacher = teacher_structure(stage)
+                structure = Structure.from_json(said)
+                one = budget(structure, tokens=tokens, length=length, teacher=teacher)
                 found[f"{component.id}/{number}"] = one.to_json()
     return found

@@ -8,6 +8,8 @@ from typing import Any
 from dokja.errors import Mistake, RecipeError
 from dokja.models.forge.plans.mixtures import Mixture
 from dokja.models.forge.plans.planner import Planner
+from dokja.models.forge.plans.teachers import planned_teacher
+from dokja.models.forge.plans.tokenizers import PlannedTokenizer
 from dokja.models.forge.recipes.schema import StepTerms
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms import Model, SourceTensors, apply
@@ -85,6 +87,8 @@ def training_stage(
     structure: Structure | None,
     place: str,
     mixtures: Mapping[str, Mixture],
+    *,
+    tokenizer: PlannedTokenizer | None,
 ) -> dict[str, Json]:
     """Return a training with every number filled in.
 
@@ -94,10 +98,11 @@ def training_stage(
         structure: What is trained; none where the forge does not know it.
         place: What mistakes call the step.
         mixtures: The recipe's data, packed.
+        tokenizer: The recipe's tokenizer.
 
     Raises:
         CorpusError: The data do not last for the steps.
-        RecipeError: The teacher is not there.
+        RecipeError, RecordError, WeightsError: The teacher is not there, or cannot teach.
     """
     if planner.terms.engine.name == "command":
         return {
@@ -115,10 +120,6 @@ def training_stage(
     steps = math.ceil(step.tokens / per_step)
     mixture = mixtures[step.data]
     mixture.check(instances=steps * batch.sequences, length=batch.length, file=planner.recipe.file)
-    teacher: Json = None
-    if step.teacher is not None:
-        found = planner.base(step.teacher.base, root=step.teacher.root)
-        teacher = {**step.teacher.model_dump(mode="json"), "root": found.root}
     tenth = _PROBE_GAP * max(1, round(steps / _PROBES / _PROBE_GAP))
     probe = step.probe_every or tenth
     return {
@@ -133,7 +134,7 @@ def training_stage(
         "schedule": {**step.schedule.model_dump(mode="json"), "total_steps": steps},
         "trainable": step.trainable if isinstance(step.trainable, str) else [*step.trainable],
         "adapter": None if step.adapter is None else step.adapter.model_dump(mode="json"),
-        "teacher": teacher,
+        "teacher": planned_teacher(planner, step, structure, tokenizer=tokenizer, place=place),
         "probe_every": probe,
         "keep_at": [*_kept(steps, probe)],
         "archive_at": [step for step in _DENSE if step <= steps],

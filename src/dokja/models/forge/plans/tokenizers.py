@@ -104,6 +104,17 @@ def plan_tokenizer(
     return None
 
 
+def tokenizer_digest(folder: Path) -> Digest | None:
+    """Return what names the tokenizer beside some weights; none where none lies there."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return None
+    try:
+        return read_tokenizer(folder).digest
+    except RecipeError:  # somebody else's: its file is its name
+        return Digest.of(path.read_bytes())
+
+
 def _trained(
     terms: RecipeFile, component: ComponentTerms, *, folder: Path, here: Path
 ) -> PlannedTokenizer:

@@ -7,15 +7,15 @@ shown, and lower nothing. Nothing here knows a grade.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from dokja.models.forge.recipes.schema import ComponentTerms, RecipeFile, StepTerms
+from dokja.models.forge.recipes.schema import ComponentTerms, RecipeFile, StepTerms, Teacher
 from dokja.models.forge.transforms import TRANSFORMS
 from dokja.values import Json
 
-__all__ = ["Descent", "Leaf", "LeafKind", "Moved", "descent", "descents"]
+__all__ = ["DataEdge", "Descent", "Leaf", "LeafKind", "Moved", "descent", "descents"]
 
 
 class LeafKind(Enum):
@@ -64,6 +64,49 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataEdge:
+    """A model whose answers or probabilities a component was trained on; it bears no grade.
+
+    Attributes:
+        name: The teacher's name.
+        root: Its tensor root; none where not known.
+        licence: Under which its answers are used; none where not said.
+    """
+
+    name: str
+    root: str | None = None
+    licence: str | None = None
+
+    def is_of(self, other: "DataEdge") -> bool:
+        """Tell whether another edge says the same, with the root that this one may lack."""
+        same = (self.name, self.licence) == (other.name, other.licence)
+        return same and self.root in {None, other.root}
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as it stands in plans and records."""
+        found: dict[str, Json] = {"name": self.name}
+        for key in ("root", "licence"):
+            if getattr(self, key) is not None:
+                found[key] = getattr(self, key)
+        return found
+
+    @classmethod
+    def from_json(cls, said: Any) -> "DataEdge":
+        """Return the edge that a plan or record states; older ones state a name alone.
+
+        Raises:
+            KeyError: It states none.
+
+        Example:
+            >>> DataEdge.from_json("big") == DataEdge.from_json({"name": "big"})
+            True
+        """
+        if not isinstance(said, Mapping):
+            return cls(name=str(said))
+        return cls(name=str(said["name"]), root=said.get("root"), licence=said.get("licence"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Descent:
     """Where one component comes from.
 
@@ -91,12 +134,26 @@ class Descent:
     trainable: tuple[str, ...] = ()
     family: str | None = None
     corpus_tokenizer: bool = False
-    data_edges: tuple[str, ...] = ()
+    data_edges: tuple[DataEdge, ...] = ()
 
     @property
     def own(self) -> bool:
         """Whether every leaf was drawn from a seed."""
         return all(leaf.kind is LeafKind.SCRATCH for leaf in self.leaves)
+
+    def with_teacher(self, said: Any) -> "Descent":
+        """Return the descent with the root of a teacher that a plan found; the same without one.
+
+        Args:
+            said: The teacher as the plan states it; nothing for none.
+        """
+        if not isinstance(said, Mapping):
+            return self
+        found = DataEdge(name=said["base"], root=said["root"], licence=said["licence"])
+        return replace(
+            self,
+            data_edges=tuple(found if edge.is_of(found) else edge for edge in self.data_edges),
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it stands in plans and records."""
@@ -111,7 +168,7 @@ class Descent:
             "trainable": [*self.trainable],
             "family": self.family,
             "corpus_tokenizer": self.corpus_tokenizer,
-            "data_edges": [*self.data_edges],
+            "data_edges": [edge.to_json() for edge in self.data_edges],
         }
 
     @classmethod
@@ -142,7 +199,7 @@ class Descent:
             trainable=tuple(str(one) for one in said.get("trainable", ())),
             family=None if said.get("family") is None else str(said["family"]),
             corpus_tokenizer=said["corpus_tokenizer"] is True,
-            data_edges=tuple(str(edge) for edge in said["data_edges"]),
+            data_edges=tuple(DataEdge.from_json(edge) for edge in said["data_edges"]),
         )
 
 
@@ -173,7 +230,7 @@ def descent(component: ComponentTerms, *, records: Mapping[str, Sequence[Descent
             now = _moved(step)
             moved, ever = max(moved, now, key=_MORE.index), max(ever, now, key=_MORE.index)
             trainable += step.trainable if isinstance(step.trainable, tuple) else ()
-            edges += [] if step.teacher is None else [step.teacher.base]
+            edges += [] if step.teacher is None else [_taught(step.teacher)]
             continue
         spec = TRANSFORMS[step.do]
         leaves += _brought(step, records) if spec.adds_leaves else []
@@ -192,6 +249,10 @@ def descent(component: ComponentTerms, *, records: Mapping[str, Sequence[Descent
         corpus_tokenizer=start.corpus_tokenizer,
         data_edges=tuple(dict.fromkeys(edges)),
     )
+
+
+def _taught(teacher: Teacher) -> DataEdge:
+    return DataEdge(name=teacher.base, root=teacher.root, licence=teacher.licence)
 
 
 def _start(component: ComponentTerms, records: Mapping[str, Sequence[Descent]]) -> Descent:

@@ -6,6 +6,8 @@ Each function yields mistakes; a recipe behind this door trains what it has and 
 from collections.abc import Iterator, Mapping
 
 from dokja.errors import Mistake, TransformError
+from dokja.models.forge.engines.catalogue import able
+from dokja.models.forge.engines.contract import Capability
 from dokja.models.forge.recipes.schema import ComponentTerms, RecipeFile, StepTerms
 from dokja.models.forge.structures import FAMILIES
 from dokja.models.forge.transforms import TRANSFORMS, check_step
@@ -113,13 +115,14 @@ def _training(
     for key in ("tokens", "batch", "optimizer") if whole else ():
         if getattr(step, key) is None:
             yield _missing(file, f"{place}, {key}", "this key")
-    if step.teacher is not None:
+    if whole and step.teacher is not None and recipe.engine.name not in able(Capability.TEACHERS):
         yield Mistake(
             file=file,
             place=f"{place}, teacher",
-            read="a teacher",
-            expected="none: no engine here trains by a teacher's probabilities yet",
-            remedy="Let the teacher write text, and train on that as data.",
+            read=f"a teacher, and the engine {recipe.engine.name}",
+            expected=f"an engine that {Capability.TEACHERS.value}: "
+            + " or ".join(able(Capability.TEACHERS)),
+            remedy="Or let the teacher write text, and train on that as data.",
         )
     if step.optimizer is not None and step.optimizer.kind != "adamw":
         yield Mistake(

@@ -2,19 +2,22 @@
 
 It is written from the record alone, so that whoever has the record can write it again and finds
 the same bytes. Leaves are `pedigree.ancestors`, training data are components of type `data` that
-the model card refers to, the run is a workflow of `formulation`, and tensor roots are properties,
-since CycloneDX has a closed list of hash algorithms. See cyclonedx.org/docs/1.7/json.
+the model card refers to, teachers are models that a component depends on and no ancestors, the
+run is a workflow of `formulation`, and tensor roots are properties, since CycloneDX has a closed
+list of hash algorithms. See cyclonedx.org/docs/1.7/json.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from dokja.models.forge.records.facts import Component, DataSource, Leaf, LeafKind
 from dokja.models.forge.records.forms import moment_text
 from dokja.models.forge.records.record import BuildRecord
+from dokja.models.forge.records.teachers import Taught, taught_by
 from dokja.values import Digest, canonical_bytes
 
 __all__ = ["bill_of_materials", "is_spdx_expression", "written"]
@@ -75,7 +78,7 @@ def bill_of_materials(record: BuildRecord) -> dict[str, Any]:
             },
             "manufacturer": {"name": record.builder.name},
         },
-        "components": [*models, *data],
+        "components": [*models, *data, *map(_teacher, taught_by(record))],
         "dependencies": [
             {"ref": "model", "dependsOn": [model["bom-ref"] for model in models]},
             *(
@@ -190,6 +193,24 @@ def _data(source: DataSource) -> dict[str, Any]:
     }
 
 
+def _teacher(taught: Taught) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "machine-learning-model",
+        "bom-ref": _teacher_ref(taught),
+        "name": taught.name,
+        "description": "a teacher whose probabilities were followed; its weights are not in it",
+    }
+    if taught.licence is not None:
+        found["licenses"] = [_licence(taught.licence)]
+    said = {
+        "tensor-root": taught.root,
+        "share-of-loss": None if taught.share is None else repr(taught.share),
+        "temperature": None if taught.temperature is None else repr(taught.temperature),
+    }
+    found["properties"] = [_property(key, value) for key, value in said.items() if value]
+    return found
+
+
 def _formula(record: BuildRecord) -> dict[str, Any]:
     ids = {component.id for component in record.components}
     tasks = [
@@ -245,11 +266,18 @@ def _run_properties(record: BuildRecord) -> Iterator[dict[str, str]]:
 
 def _needs(component: Component, record: BuildRecord) -> list[str]:
     trained = any(said.component == component.id for said in record.metrics)
-    return [_data_ref(source) for source in record.data] if trained else []
+    data = [_data_ref(source) for source in record.data] if trained else []
+    teachers = [one for one in taught_by(record) if one.component == component.id]
+    return [*data, *map(_teacher_ref, teachers)]
 
 
 def _data_ref(source: DataSource) -> str:
     return f"data:{source.name}"
+
+
+def _teacher_ref(taught: Taught) -> str:
+    said = canonical_bytes(asdict(taught))
+    return f"teacher:{taught.component}:{Digest.of(said).short}"
 
 
 def _licence(licence: str) -> dict[str, Any]:

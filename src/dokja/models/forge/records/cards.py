@@ -11,6 +11,7 @@ from typing import Any, Literal
 from dokja.models.forge.records.bom import is_spdx_expression
 from dokja.models.forge.records.facts import Component, LeafKind
 from dokja.models.forge.records.record import BuildRecord
+from dokja.models.forge.records.teachers import taught_by
 from dokja.values import Text, canonical_bytes
 
 __all__ = ["Language", "model_card"]
@@ -47,6 +48,14 @@ _WORDS = MappingProxyType(
         "tokens": Text(ko="토큰 수", en="Tokens"),
         "collected": Text(ko="수집 시기", en="Collected"),
         "personal": Text(ko="개인정보", en="Personal data"),
+        "teachers": Text(ko="교사 모델", en="Teachers"),
+        "taught": Text(
+            ko="학습이 따라간 확률의 모델입니다. 그 가중치는 이 모델에 들어 있지 않습니다.",
+            en="Models whose probabilities training followed. Their weights are not in this model.",
+        ),
+        "teacher": Text(ko="교사", en="Teacher"),
+        "taught-share": Text(ko="손실에서의 비중", en="Share of the loss"),
+        "temperature": Text(ko="온도", en="Temperature"),
         "training": Text(ko="학습", en="Training"),
         "step": Text(ko="단계 수", en="Steps"),
         "loss": Text(ko="마지막 손실(nat)", en="Last loss (nats)"),
@@ -90,6 +99,7 @@ def model_card(record: BuildRecord, language: Language) -> bytes:
         writer.components(),
         writer.ancestry(),
         writer.data(),
+        *([writer.teachers()] if taught_by(record) else []),
         writer.training(),
         writer.exports(),
         writer.compute(),
@@ -215,6 +225,28 @@ class _Card:
                     source.personal_data,
                 )
                 for source in self._record.data
+            ],
+        )
+
+    def teachers(self) -> Iterator[str]:
+        """Yield whose probabilities were followed."""
+        none = self._word("none")
+        yield f"## {self._word('teachers')}"
+        yield ""
+        yield self._word("taught")
+        yield ""
+        yield from self._table(
+            ("component", "teacher", "licence", "root", "taught-share", "temperature"),
+            [
+                (
+                    one.component,
+                    one.name,
+                    one.licence or none,
+                    none if one.root is None else f"`{one.root}`",
+                    self._share(one.share),
+                    none if one.temperature is None else f"{one.temperature:g}",
+                )
+                for one in taught_by(self._record)
             ],
         )
 

@@ -13,6 +13,7 @@ from dokja.models.forge.records.bom import is_spdx_expression
 from dokja.models.forge.records.facts import Component, DataSource, Leaf
 from dokja.models.forge.records.forms import moment_text
 from dokja.models.forge.records.record import BuildRecord
+from dokja.models.forge.records.teachers import Taught, taught_by
 from dokja.values import Digest, canonical_bytes
 
 __all__ = ["spdx_document"]
@@ -103,6 +104,11 @@ class _Graph:
         if record.data and any(said.component == component.id for said in record.metrics):
             sources = [self._id(f"data:{source.name}") for source in record.data]
             yield self._relation("trainedOn", name, to=sources)
+        teachers = [one for one in taught_by(record) if one.component == component.id]
+        for number, taught in enumerate(teachers):
+            yield from self._teacher(
+                taught, component=name, name=f"teacher:{component.id}:{number}"
+            )
         yield from self._licensed(name, component.licence)
 
     def _ancestor(self, leaf: Leaf, *, component: str, name: str) -> Iterator[dict[str, Any]]:
@@ -112,6 +118,14 @@ class _Graph:
         yield self._element("software_Package", name, **found)
         yield self._relation("descendantOf", component, to=[self._id(name)])
         yield from self._licensed(name, leaf.licence)
+
+    def _teacher(self, taught: Taught, *, component: str, name: str) -> Iterator[dict[str, Any]]:
+        found: dict[str, Any] = {"name": taught.name, "software_primaryPurpose": "model"}
+        if taught.root is not None:
+            found["comment"] = taught.root
+        yield self._element("software_Package", name, **found)
+        yield self._relation("trainedOn", component, to=[self._id(name)])
+        yield from self._licensed(name, taught.licence)
 
     def _source(self, source: DataSource) -> Iterator[dict[str, Any]]:
         name = f"data:{source.name}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from dokja.models.forge.records.facts import DataSource, LeafKind
 from dokja.models.forge.records.record import BuildRecord
+from dokja.models.forge.records.teachers import taught_by
 
 __all__ = ["training_content"]
 
@@ -112,13 +113,15 @@ def _source(source: DataSource) -> dict[str, Any]:
     }
 
 
-def _teachers(record: BuildRecord) -> list[str]:
+def _teachers(record: BuildRecord) -> list[dict[str, Any]]:
     """Return models whose answers were trained on, which a record keeps as edges of data."""
-    return sorted(
+    return [
         {
-            str(step["teacher"])
-            for component in record.components
-            for step in component.steps
-            if step.get("teacher")
+            "component": one.component,
+            "model": one.name,
+            "licence": one.licence,
+            "tensor_root": one.root,
+            "share_of_loss": one.share,
         }
-    )
+        for one in taught_by(record)
+    ]

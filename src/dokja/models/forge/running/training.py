@@ -8,7 +8,8 @@ from typing import Any
 from dokja.errors import EngineError, Mistake, RecipeError
 from dokja.models.forge.engines.catalogue import WORKERS, worker_engine
 from dokja.models.forge.engines.contract import DONE
-from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep, write_job
+from dokja.models.forge.engines.job_files import write_job
+from dokja.models.forge.engines.jobs import AdamW, Adapter, Batch, Job, Keep
 from dokja.models.forge.plans import Plan, PlannedComponent
 from dokja.models.forge.plans.mixtures import job_sources
 from dokja.models.forge.records import ChainWriter, Checkpoint
@@ -20,6 +21,11 @@ from dokja.models.forge.running.places import RunPlaces
 from dokja.models.forge.running.processes import RunLock, work
 from dokja.models.forge.running.recorder import StepRecorder
 from dokja.models.forge.running.states import PROBE_GAP, Recorder
+from dokja.models.forge.running.teaching import (
+    planned_job_teacher,
+    teacher_folder,
+    with_teacher,
+)
 from dokja.models.forge.schedules import Schedule
 from dokja.models.forge.structures import Structure
 
@@ -40,7 +46,7 @@ def job_of(
     folder: Path,
     start: Path,
 ) -> Job:
-    """Return the job of a planned training.
+    """Return the job of a planned training; where its teacher lies is still open.
 
     Args:
         plan: The plan.
@@ -52,6 +58,7 @@ def job_of(
 
     Raises:
         CorpusError: The plan's data were never packed.
+        RecipeError: The plan names an optimizer or a teacher that no job can have.
     """
     engine, place = plan.engine, plan.place
     batch, optimizer = stage["batch"], stage["optimizer"]
@@ -78,6 +85,7 @@ def job_of(
             targets=tuple(adapter["targets"]) or _ALL_LINEAR,
             seed=seed.hex(),
         ),
+        teacher=planned_job_teacher(stage),
         precision=str(engine["precision"]),
         device=str(place["device"]),
         determinism=str(engine["determinism"]),
@@ -148,6 +156,7 @@ class Trainer:
 
         Raises:
             EngineError: The worker failed; what it had written stands, and it can be resumed.
+            RecipeError: The teacher is not there any more, or is another.
         """
         folder.mkdir(parents=True, exist_ok=True)
         job = job_of(
@@ -162,6 +171,10 @@ class Trainer:
         recorder.watch()  # what an earlier worker said before its core was killed
         if self.is_told(folder, job):
             return True
+        teacher = teacher_folder(
+            stage, plan=self._plan, places=self._places, bases=self._builder.bases
+        )
+        job = with_teacher(job, teacher, base=folder)
         write_job(job, folder / "job.json")
         if self._builder.left is not None or self._builder.cluster is not None:
             return self._elsewhere(component, folder, job)

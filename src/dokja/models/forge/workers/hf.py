@@ -17,6 +17,7 @@ from dokja.models.forge.workers.settings import offline
 
 offline()  # before transformers is imported: it reads these settings once
 
+from torch import Tensor, nn  # noqa: E402  # see above
 from transformers import TrainerCallback  # noqa: E402  # see above
 
 from dokja.models.forge.engines.jobs import Job  # noqa: E402  # see above
@@ -45,11 +46,17 @@ class _Callback(TrainerCallback):
             control.should_training_stop = True
 
 
+def _scores(network: nn.Module, ids: Tensor) -> Tensor:
+    scores: Tensor = network(input_ids=ids, use_cache=False).logits
+    return scores
+
+
 def _loop(task: programs.Task) -> None:
     loop = Loop(
         task.job,
         task.held.network,
         loader=task.loader,
+        teaching=task.teaching,
         callback=_Callback(task.keeper),
         optimizers=(task.adamw, scheduler(task.job, task.adamw, first=task.keeper.first)),
         measures=task.keeper.measures,
@@ -58,7 +65,7 @@ def _loop(task: programs.Task) -> None:
     loop.train()
 
 
-PROGRAM = programs.Program(engine="hf", make=make, loop=_loop)
+PROGRAM = programs.Program(engine="hf", make=make, scores=_scores, loop=_loop)
 """The engine as a worker."""
 
 

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from dokja.models.forge.engines.jobs import Job
+from dokja.models.forge.workers.teaching import Teaching
 from dokja.models.forge.workers.training import Loader, Measures
 
 __all__ = ["Loop"]
@@ -27,6 +28,7 @@ class Loop(Trainer):
         network: nn.Module,
         *,
         loader: Loader,
+        teaching: Teaching | None,
         callback: TrainerCallback,
         optimizers: tuple[torch.optim.Optimizer, LambdaLR],
         measures: Measures,
@@ -38,6 +40,7 @@ class Loop(Trainer):
             job: What is trained.
             network: On its device.
             loader: This process's micro-batches.
+            teaching: A teacher that is followed beside the data.
             callback: Asked after every step.
             optimizers: Those of `optimizer` and `scheduler`.
             measures: Where losses and norms go.
@@ -46,6 +49,7 @@ class Loop(Trainer):
         self.measures = measures
         self._job = job
         self._loader = loader
+        self._teaching = teaching
         self._trained = [p for p in network.parameters() if p.requires_grad]
         self._bf16 = job.precision == "bf16"
         super().__init__(
@@ -76,13 +80,14 @@ class Loop(Trainer):
         inputs: Mapping[str, Tensor],
         num_items_in_batch: Any = None,  # noqa: ARG002  # the Trainer's signature
     ) -> Tensor:
-        """Go forward and back once; the loss stays on the device."""
+        """Go forward and back once; the data's loss stays on the device."""
         ids = inputs["input_ids"]
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._bf16):
-            loss: Tensor = model(input_ids=ids, labels=ids, use_cache=False).loss
-        loss = loss / self._loader.accumulated
-        loss.backward()
-        loss = loss.detach()
+            out = model(input_ids=ids, labels=ids, use_cache=False)
+            loss: Tensor = out.loss
+            taught = loss if self._teaching is None else self._teaching.loss(loss, out.logits, ids)
+        (taught / self._loader.accumulated).backward()
+        loss = loss.detach() / self._loader.accumulated
         self.measures.add_loss(loss)
         return loss
 

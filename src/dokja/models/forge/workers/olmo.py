@@ -22,6 +22,7 @@ from dokja.models.forge.engines.jobs import Job  # noqa: E402  # see above
 from dokja.models.forge.workers import programs  # noqa: E402  # see above
 from dokja.models.forge.workers.keeping import World  # noqa: E402  # see above
 from dokja.models.forge.workers.networks import Made  # noqa: E402  # see above
+from dokja.models.forge.workers.teaching import Teaching  # noqa: E402  # see above
 from dokja.models.forge.workers.training import scheduler  # noqa: E402  # see above
 
 __all__ = ["PROGRAM", "main", "plain"]
@@ -99,10 +100,10 @@ def _loop(task: programs.Task) -> None:
     batches = iter(task.loader)
     for step in range(keeper.first + 1, job.last_step + 1):
         for _ in range(task.loader.accumulated):
-            loss = _loss(network, next(batches)["input_ids"], bf16=job.precision == "bf16")
-            loss = loss / task.loader.accumulated
-            loss.backward()
-            keeper.measures.add_loss(loss.detach())
+            ids = next(batches)["input_ids"]
+            loss, taught = _losses(network, ids, task.teaching, bf16=job.precision == "bf16")
+            (taught / task.loader.accumulated).backward()
+            keeper.measures.add_loss(loss.detach() / task.loader.accumulated)
         keeper.measures.add_norm(nn.utils.clip_grad_norm_(parameters, bound))
         task.adamw.step()
         schedule.step()
@@ -111,15 +112,23 @@ def _loop(task: programs.Task) -> None:
             return
 
 
-def _loss(network: nn.Module, ids: torch.Tensor, *, bf16: bool) -> torch.Tensor:
+def _losses(
+    network: nn.Module, ids: torch.Tensor, teaching: Teaching | None, *, bf16: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the data's loss, and the one that is descended."""
     # OLMo-core wants labels that are shifted already; the last position predicts nothing.
     labels = nn.functional.pad(ids[:, 1:], (0, 1), value=-100)
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
-        loss: torch.Tensor = network(ids, labels=labels).loss
-    return loss
+        out = network(ids, labels=labels)
+        return out.loss, out.loss if teaching is None else teaching.loss(out.loss, out.logits, ids)
 
 
-PROGRAM = programs.Program(engine="olmo", make=_make, loop=_loop)
+def _scores(network: nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    scores: torch.Tensor = network(ids)
+    return scores
+
+
+PROGRAM = programs.Program(engine="olmo", make=_make, scores=_scores, loop=_loop)
 """The engine as a worker."""
 
 

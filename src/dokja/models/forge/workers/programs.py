@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from dokja.errors import DokjaError, EngineError, Mistake, RecipeError
 from dokja.models.forge.engines import contract, runs
-from dokja.models.forge.engines.jobs import Job, read_job
+from dokja.models.forge.engines.job_files import read_job
+from dokja.models.forge.engines.jobs import Job
 from dokja.models.forge.workers.holding import Held, hold
 from dokja.models.forge.workers.keeping import Keeper, World
 from dokja.models.forge.workers.networks import Made
 from dokja.models.forge.workers.settings import attention_kernel, prepare
+from dokja.models.forge.workers.teaching import Teaching, open_teaching
 from dokja.models.forge.workers.training import Batches, Loader, Signals, optimizer
 
 __all__ = ["Program", "Task", "main", "train"]
@@ -35,6 +38,7 @@ class Task:
         held: The network and what of it is trained.
         keeper: To be told of the beginning and of every step.
         loader: This process's micro-batches.
+        teaching: The teacher that is followed beside the data; none for data alone.
         adamw: The optimizer; the loop calls `keeper.begin` once it has wrapped it.
         scratch: A folder whose name may be needed; nothing is to be written there.
     """
@@ -43,6 +47,7 @@ class Task:
     held: Held
     keeper: Keeper
     loader: Loader
+    teaching: Teaching | None
     adamw: torch.optim.AdamW
     scratch: str
 
@@ -54,11 +59,13 @@ class Program:
     Attributes:
         engine: What records call it.
         make: Makes a network of a job's structure; raises an EngineError when it cannot.
+        scores: Computes a network's scores of some ids, shape `(sequences, length, vocabulary)`.
         loop: Trains until the keeper says stop or the loader ends.
     """
 
     engine: str
     make: Callable[[Job], Made]
+    scores: Callable[[nn.Module, Tensor], Tensor]
     loop: Callable[[Task], None]
 
 
@@ -88,6 +95,9 @@ def train(
         return contract.DONE
     resumed = runs.newest_state(job, base=base)
     held = hold(job, program.make(job), base=base, device=device, resumed=resumed)
+    teaching = open_teaching(
+        job, make=program.make, scores=program.scores, base=base, device=device
+    )
     with contextlib.ExitStack() as stack:
         run = None
         if world.rank == 0:
@@ -102,7 +112,17 @@ def train(
             world=world,
             signals=signals or Signals(),
         )
-        _steps(program, job, data=data, keeper=keeper, held=held, world=world, base=base)
+        loader = Loader(job, data, first=keeper.first, process=world.rank, processes=world.size)
+        task = Task(
+            job=job,
+            held=held,
+            keeper=keeper,
+            loader=loader,
+            teaching=teaching,
+            adamw=optimizer(job, held.trained),
+            scratch=os.fspath(base),
+        )
+        _steps(program, task)
         if keeper.interrupted is not None:
             return contract.INTERRUPTED
         if run is not None:
@@ -111,26 +131,13 @@ def train(
     return contract.DONE
 
 
-def _steps(
-    program: Program,
-    job: Job,
-    *,
-    data: Batches,
-    keeper: Keeper,
-    held: Held,
-    world: World,
-    base: Path,
-) -> None:
-    adamw = optimizer(job, held.trained)
-    keeper.adamw = adamw
-    if keeper.first == job.last_step:
+def _steps(program: Program, task: Task) -> None:
+    keeper = task.keeper
+    keeper.adamw = task.adamw
+    if keeper.first == task.job.last_step:
         keeper.begin()
         return
-    loader = Loader(job, data, first=keeper.first, process=world.rank, processes=world.size)
-    task = Task(
-        job=job, held=held, keeper=keeper, loader=loader, adamw=adamw, scratch=os.fspath(base)
-    )
-    with attention_kernel(job.attention):
+    with attention_kernel(task.job.attention):
         program.loop(task)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from dokja.errors import DokjaError, EngineError, Mistake, RecipeError
 from dokja.models.forge.corpora.batches import TokenData, open_data
-from dokja.models.forge.engines import checkpoints, contract, jobs, runs
+from dokja.models.forge.engines import checkpoints, contract, job_files, jobs, runs
 from dokja.models.forge.transforms.draws import normals, permutation, words
 from dokja.models.forge.workers import training
 from dokja.models.forge.workers.networks import arrays
@@ -167,6 +167,8 @@ def _refuse(job: jobs.Job) -> None:
         reasons.append("a body that is no Llama with a head of its own")
     if job.adapter is not None:
         reasons.append("adapters")
+    if job.teacher is not None:
+        reasons.append("a teacher")
     if job.precision != "fp32" or job.device != "cpu":
         reasons.append(f"{job.precision} on {job.device}")
     if reasons:
@@ -219,7 +221,7 @@ def main(words_given: Sequence[str]) -> int:
         return contract.BAD_INPUT
     path = Path(os.fspath(words_given[0]))
     try:
-        job = jobs.read_job(path)
+        job = job_files.read_job(path)
         with open_data(
             job.data,
             base=path.parent,

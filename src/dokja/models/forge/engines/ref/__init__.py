@@ -9,6 +9,7 @@ from dokja.models.forge.engines.contract import Capabilities, Capability, Worker
 from dokja.models.forge.engines.ref.forward import logits, mean_loss, sequence_losses
 from dokja.models.forge.engines.ref.memory import keep_freed_memory
 from dokja.models.forge.engines.ref.network import FAMILIES
+from dokja.models.forge.engines.ref.teaching import Teaching, open_teaching
 from dokja.models.forge.engines.ref.training import Batches, Measured, Replayed, Training, replay
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "Batches",
     "Measured",
     "Replayed",
+    "Teaching",
     "Training",
     "keep_freed_memory",
     "logits",
     "mean_loss",
+    "open_teaching",
     "replay",
     "sequence_losses",
 ]

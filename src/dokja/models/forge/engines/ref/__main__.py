@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dokja.errors import RecipeError
 from dokja.models.forge.engines.contract import BAD_INPUT
-from dokja.models.forge.engines.jobs import read_job
+from dokja.models.forge.engines.job_files import read_job
 from dokja.models.forge.engines.ref.environment import THREAD_VARIABLES
 from dokja.models.forge.engines.ref.worker import main
 

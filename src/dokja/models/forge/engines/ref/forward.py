@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dokja.errors import EngineError
 from dokja.models.forge.engines.ref.network import FAMILIES, Network, Tape
 from dokja.models.forge.engines.ref.parts import Array
+from dokja.models.forge.engines.ref.teaching import Teaching
 from dokja.models.forge.structures import Structure
 
 __all__ = ["gradient", "logits", "mean_loss", "sequence_losses"]
@@ -106,8 +107,12 @@ def gradient(
     *,
     into: MutableMapping[str, Array],
     micro: int,
+    teaching: Teaching | None = None,
 ) -> float:
     """Add the gradient of a batch's mean loss, and return that loss.
+
+    With a teacher the gradient is that of the whole loss; what is returned is the data's own
+    cross-entropy all the same, which is what logs tell and checks compute again.
 
     Args:
         network: What computes.
@@ -115,6 +120,7 @@ def gradient(
         batch: Ids that were checked, shape `(sequences, length)`.
         into: Gradients by name, to be added to.
         micro: Sequences that go through the network at a time.
+        teaching: A teacher that is followed beside the data.
     """
     predictions = batch.shape[0] * (batch.shape[1] - 1)
     total = 0.0
@@ -128,6 +134,7 @@ def gradient(
             part[:, 1:],
             into=into[network.head],
             predictions=predictions,
+            teaching=teaching,
         )
         network.backward(weights, tape, above, into=into)
         total += float(losses.sum())
@@ -141,6 +148,7 @@ def _head_losses(
     *,
     into: Array | None = None,
     predictions: int = 1,
+    teaching: Teaching | None = None,
 ) -> tuple[NDArray[np.float64], Array]:
     """Return the loss of every row, and the gradient of the hidden rows.
 
@@ -150,13 +158,16 @@ def _head_losses(
         labels: The token that follows each row's.
         into: Gradient of the head, to be added to; without it no gradient is computed.
         predictions: What the sum of all losses is divided by.
+        teaching: A teacher that is followed beside the data.
     """
+    taught = None if teaching is None else teaching.hidden(tape.tokens)
     targets = labels.reshape(-1)
     losses = np.empty(len(targets), dtype=np.float64)
     above = np.empty_like(tape.hidden) if into is not None else tape.hidden
     for rows in _pieces(len(targets), len(head)):
         scores = tape.hidden[rows] @ head.T
         scores -= scores.max(axis=1, keepdims=True)
+        pull = None if teaching is None or taught is None else teaching.pull(scores, taught[rows])
         wanted = (np.arange(len(scores)), targets[rows])
         losses[rows] = -scores[wanted]
         np.exp(scores, out=scores)
@@ -166,6 +177,9 @@ def _head_losses(
             # The gradient of a cross-entropy is the softmax less one at the label.
             scores *= 1.0 / (sums * sums.dtype.type(predictions))
             scores[wanted] -= scores.dtype.type(1.0 / predictions)
+            if teaching is not None and pull is not None:
+                scores *= scores.dtype.type(1.0 - teaching.share)
+                scores += pull / pull.dtype.type(predictions)
             into += scores.T @ tape.hidden[rows]
             np.matmul(scores, head, out=above[rows])
     return losses, above

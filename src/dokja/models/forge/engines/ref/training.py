@@ -21,6 +21,7 @@ from dokja.models.forge.engines.ref.forward import gradient
 from dokja.models.forge.engines.ref.network import FAMILIES, Network
 from dokja.models.forge.engines.ref.optimizer import Optimizer, clip, norm
 from dokja.models.forge.engines.ref.parts import Array
+from dokja.models.forge.engines.ref.teaching import Teaching
 
 __all__ = ["Batches", "Measured", "Replayed", "Training", "refuse", "replay"]
 
@@ -77,6 +78,8 @@ def refuse(job: Job) -> None:
         reasons.append(f"the precision {job.precision!r} (it computes in fp32)")
     if job.adapter is not None:
         reasons.append("adapters (it trains whole tensors)")
+    if job.teacher is not None and job.teacher.structure.family not in FAMILIES:
+        reasons.append(f"a teacher of the family {job.teacher.structure.family!r}")
     if job.device != "cpu":
         reasons.append(f"the device {job.device!r} (it computes on the CPU)")
     if isinstance(job.trainable, tuple):
@@ -101,15 +104,32 @@ class Training:
         weights: Every tensor; trained ones change in place.
     """
 
-    def __init__(self, job: Job, weights: Mapping[str, Array], *, step: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        weights: Mapping[str, Array],
+        *,
+        step: int,
+        teaching: Teaching | None = None,
+    ) -> None:
         """Begin with some weights and no memory of earlier gradients.
+
+        Args:
+            job: What is done.
+            weights: Every tensor.
+            step: Steps that they have seen.
+            teaching: The job's teacher, opened.
 
         Raises:
             EngineError: The engine cannot do the job.
+            ValueError: The job has a teacher and none was opened, or the other way round.
         """
         refuse(job)
+        if (job.teacher is None) != (teaching is None):
+            raise ValueError("a job is done with its teacher, or has none")
         self.step = step
         self._job = job
+        self._teaching = teaching
         self._network = Network(job.structure)
         trained = {name: weights[name] for name in weights if _moves(job, name)}
         self._optimizer = Optimizer(job.optimizer, trained)
@@ -127,8 +147,15 @@ class Training:
         }
 
     @classmethod
-    def resume(cls, job: Job, checkpoint: Checkpoint) -> "Training":
+    def resume(
+        cls, job: Job, checkpoint: Checkpoint, *, teaching: Teaching | None = None
+    ) -> "Training":
         """Go on from a checkpoint, with its moments.
+
+        Args:
+            job: What is done.
+            checkpoint: Of this job.
+            teaching: The job's teacher, opened.
 
         Raises:
             EngineError: The engine cannot do the job.
@@ -139,7 +166,7 @@ class Training:
         if mistakes:
             raise RecordError(mistakes)
         weights = {name: checkpoint.weights.read(name) for name in checkpoint.weights.names}
-        training = cls(job, weights, step=checkpoint.state.step)
+        training = cls(job, weights, step=checkpoint.state.step, teaching=teaching)
         training._optimizer.updates = checkpoint.state.updates
         for which, flat in training._moments():
             for name, view in flat.items():
@@ -183,7 +210,12 @@ class Training:
             tensor.fill(0.0)
         with np.errstate(all="ignore"):  # numbers that are not finite are told of below
             loss = gradient(
-                self._network, self.weights, tokens, into=self._gradients, micro=job.batch.micro
+                self._network,
+                self.weights,
+                tokens,
+                into=self._gradients,
+                micro=job.batch.micro,
+                teaching=self._teaching,
             )
             length = norm(self._optimizer.gradient.named.values())
         measured = Measured(loss=loss, lr=job.learning_rate(step), grad_norm=float(length))
@@ -202,7 +234,14 @@ class Training:
         )
 
 
-def replay(job: Job, *, state_folder: Path, steps: int, batches: Batches) -> Replayed:
+def replay(
+    job: Job,
+    *,
+    state_folder: Path,
+    steps: int,
+    batches: Batches,
+    teaching: Teaching | None = None,
+) -> Replayed:
     """Return what a checkpoint becomes after some more steps of its job; nothing is written.
 
     Args:
@@ -211,15 +250,16 @@ def replay(job: Job, *, state_folder: Path, steps: int, batches: Batches) -> Rep
         state_folder: A checkpoint, `step-…`, with weights and state.
         steps: How many steps to replay.
         batches: Gives the tokens of the steps' instances, such as `TokenData.batch`.
+        teaching: The job's teacher, opened.
 
     Raises:
         EngineError: The engine cannot do the job, or numbers are no longer finite.
         RecordError: The checkpoint is damaged, or one of another job.
-        ValueError: No step is asked for.
+        ValueError: No step is asked for, or the job's teacher was not opened.
     """
     if steps < 1:
         raise ValueError(f"a replay of {steps} steps replays nothing")
-    training = Training.resume(job, open_checkpoint(state_folder))
+    training = Training.resume(job, open_checkpoint(state_folder), teaching=teaching)
     measured = []
     for _ in range(steps):
         measured.append(training.take_step(batches))

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from dokja.errors import DokjaError, EngineError, Mistake, RecordError
 from dokja.models.forge.corpora.batches import TokenData, open_data
 from dokja.models.forge.engines.contract import BAD_INPUT, CANNOT_TELL, DONE, INTERRUPTED
-from dokja.models.forge.engines.jobs import Job, read_job
+from dokja.models.forge.engines.job_files import read_job
+from dokja.models.forge.engines.jobs import Job
 from dokja.models.forge.engines.ref.environment import environment
 from dokja.models.forge.engines.ref.memory import keep_freed_memory
+from dokja.models.forge.engines.ref.teaching import open_teaching
 from dokja.models.forge.engines.ref.training import Measured, Training, refuse
 from dokja.models.forge.engines.runs import Run, State, is_done, newest_state
 from dokja.models.forge.structures import Structure
@@ -71,9 +73,9 @@ def train(
     Raises:
         EngineError: The engine cannot do the job.
         CorpusError: The data cannot be read.
-        WeightsError: The start weights cannot be read.
-        RecordError: The start weights are of another structure, or the newest checkpoint
-            belongs to another job.
+        WeightsError: The start weights or the teacher's cannot be read.
+        RecordError: The start weights are of another structure, the teacher's are others than
+            the job names, or the newest checkpoint belongs to another job.
         RecipeError: The checkpoints are beyond the job, or all damaged.
         LogError: The events cannot be gone on with.
     """
@@ -85,12 +87,13 @@ def train(
     with open_data(job.data, base=base, length=length, vocabulary=vocabulary) as data:
         # Before the first step, not at the step at which a source runs out.
         data.order.check(job.last_step * job.batch.sequences)
+        teaching = open_teaching(job, base=base)
         checkpoint = newest_state(job, base=base)
         if checkpoint is None:
             weights = start_weights(job, base=base)
-            training = Training(job, weights, step=job.first_step)
+            training = Training(job, weights, step=job.first_step, teaching=teaching)
         else:
-            training = Training.resume(job, checkpoint)
+            training = Training.resume(job, checkpoint, teaching=teaching)
         with closing(Run(job, base=base, engine="ref", clock=clock)) as run:
             run.begin(environment(job), resumed=checkpoint)
             if checkpoint is None:
