@@ -139,6 +139,9 @@ class Layer:
         norm_ffn: Normalises what the blocks and the router read.
         writes_are_normed: Whether what a block writes is normalised before it is added: then
             only permutations and signs of the residual leave the network as it is.
+        write_norms: What normalises what the blocks write, in the order of their names.
+        mixers: Matrices that read or write the residual in yet other blocks, such as state-space
+            and cross-attention ones, by what they do.
     """
 
     attention: Attention | None = None
@@ -149,6 +152,8 @@ class Layer:
     norm_attention: Norm | None = None
     norm_ffn: Norm | None = None
     writes_are_normed: bool = False
+    write_norms: tuple[Norm, ...] = ()
+    mixers: Mapping[str, Cell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,12 +170,14 @@ class Body:
         final_norm: Normalises what the head reads.
         layer_norm: Whether normalisations take the mean away (LayerNorm), not only the scale.
         parameters: How many values its tensors hold.
-        mapped: How many of them the fields above account for.
+        mapped: How many of them have a place in these fields, `others` included.
         unmapped: Tensors without a place.
         doubts: What contradicts itself: tensors whose shapes do not fit together, a
             configuration that says otherwise than the headers. Each a sentence.
-        others: Tensors that have a place but are no matrix of units, such as biases, by what
-            they are.
+        others: What tensors are that have a place but are no matrix of units beside the
+            residual, such as biases, by their names.
+        matrices: Matrices outside of layers other than embedding and head, such as a
+            projector's or what makes patches of a picture, by the tensors' names.
     """
 
     component: str
@@ -186,6 +193,7 @@ class Body:
     unmapped: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
+    matrices: Mapping[str, Cell] = field(default_factory=dict)
 
     @property
     def tied(self) -> bool:

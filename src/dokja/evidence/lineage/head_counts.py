@@ -1,0 +1,106 @@
+"""How many heads an attention block has: from shapes first, from the configuration where it fits.
+
+Row counts alone leave the width of a head open. Gains over a head, one number per head (an
+attention sink), or a configuration that fits the shapes close it; nothing else does.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+
+from dokja.evidence.lineage.shapes import Survey
+from dokja.evidence.lineage.unfusing import HeadSizes
+
+__all__ = ["Rows", "head_sizes"]
+
+_USUAL = 128
+"""The most common width of a head, tried where nothing tells it; always with a doubt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What shapes say of an attention block.
+
+    Attributes:
+        where: The tensors, as a sentence names them.
+        queries: Rows of queries.
+        keys: Rows of keys.
+        values: Rows of values.
+        mixed: Columns of what writes to the residual.
+        gains: Length of the gains over queries; none where there are none.
+        heads: Heads as one number per head shows; none where no such tensor is there.
+    """
+
+    where: str
+    queries: int
+    keys: int
+    values: int
+    mixed: int
+    gains: int | None = None
+    heads: int | None = None
+
+
+def head_sizes(survey: Survey, rows: Rows) -> HeadSizes | None:
+    """Return heads and widths; None after a doubt where the rows fit no heads at all."""
+    width = _width(survey, rows)
+    if width is None or rows.queries % width or rows.keys % width:
+        survey.doubt(
+            f"{rows.where}: {rows.queries} rows of queries and {rows.keys} of keys are "
+            "no heads of one width"
+        )
+        return None
+    heads, kv_heads = rows.queries // width, rows.keys // width
+    if heads % kv_heads or rows.values % kv_heads:
+        survey.doubt(
+            f"{rows.where}: {heads} query heads and {rows.values} rows of values cannot be "
+            f"shared among {kv_heads} key heads"
+        )
+        return None
+    value = rows.values // kv_heads
+    if value * heads != rows.mixed:
+        survey.doubt(
+            f"{rows.where}: {heads} heads of {value} values are {value * heads}, but the "
+            f"output has room for {rows.mixed}"
+        )
+        return None
+    _against_claims(survey, rows, heads=heads, kv_heads=kv_heads, width=width)
+    return HeadSizes(heads=heads, kv_heads=kv_heads, width=width, value=value)
+
+
+def _width(survey: Survey, rows: Rows) -> int | None:
+    shared = gcd(rows.queries, rows.keys)
+    if shared == 0:
+        return None
+    candidates: list[int] = []
+    # Gains over all queries at once, as in OLMo 2, say nothing of one head.
+    if rows.gains is not None and rows.gains < rows.queries:
+        candidates.append(rows.gains)
+    if rows.heads is not None and rows.queries % rows.heads == 0:
+        candidates.append(rows.queries // rows.heads)
+    if (claimed := survey.claims.size("head_width")) is not None:
+        candidates.append(claimed.value)
+    heads = survey.claims.size("heads")
+    if heads is not None and rows.queries % heads.value == 0:
+        candidates.append(rows.queries // heads.value)
+    fitting = next((width for width in candidates if width and shared % width == 0), None)
+    if fitting is not None:
+        return fitting
+    guess = gcd(shared, _USUAL)
+    survey.doubt(
+        f"{rows.where}: neither shapes nor configuration tell how wide a head is; "
+        f"{guess} was taken, so that {rows.queries // guess} query heads are a guess"
+    )
+    return guess
+
+
+def _against_claims(survey: Survey, rows: Rows, *, heads: int, kv_heads: int, width: int) -> None:
+    for what, found, thing in (
+        ("heads", heads, "query heads"),
+        ("kv_heads", kv_heads, "key heads"),
+        ("head_width", width, "dimensions of a head"),
+    ):
+        claim = survey.claims.size(what)
+        if claim is not None and claim.value != found:
+            survey.doubt(
+                f"the configuration says {claim.key} {claim.value}, but {rows.where} hold "
+                f"{found} {thing}"
+            )
