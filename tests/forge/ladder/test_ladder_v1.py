@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -235,6 +236,99 @@ def test_whatever_the_exact_reader_refuses_has_faults(data, drawn):
     assert faults == mistakes
     if fast is not None and slow is not None and len(slow.step):
         assert fast.column("loss").value.tolist() == slow.loss.tolist()
+
+
+def reordered(line):
+    said = json.loads(line)
+    return json.dumps(dict(sorted(said.items())), separators=(",", ":"))
+
+
+MANGLED = {
+    "keys in another order": reordered,
+    "spaces": lambda line: line.replace(",", ", "),
+    "a key that stands twice": lambda line: line[:-1] + line[line.index(",") :],
+    "a key that nobody knows": lambda line: line[:-1] + ',"more":1}',
+    "a kind in escapes": lambda line: line.replace("steps", "\\u0073teps"),
+    "a carriage return": lambda line: line + "\r",
+    "two lines in one": lambda line: line + line,
+    "half a line": lambda line: line[: len(line) // 2],
+    "nothing": lambda line: line[:0],
+    "a comma more": lambda line: line.replace("],", ",],"),
+    "a day that is none": lambda line: line.replace("2026-01-02", "2026-02-30"),
+    "a week": lambda line: line.replace("2026-01-02", "2026-W01-5"),
+    "another zone": lambda line: line.replace('Z"', '+"'),
+}
+SPELLINGS = ["1E5", "-0", "-0.0", "1e400", "NaN", "Infinity", "1e-05", "2.5e-05", "1", "1" * 400]
+SPELLINGS += ["true", "null", '"1"', "0x1", "01.5", "9007199254740993", "1.0000000000000001", ""]
+
+
+@given(logs(), st.data())
+@settings(max_examples=150)
+def test_logs_written_otherwise_are_read_as_they_are_read_line_by_line(data, drawn):
+    lines = data.decode().splitlines()
+    for place in drawn.draw(st.lists(st.integers(0, len(lines) - 1), max_size=3)):
+        mangled = drawn.draw(st.sampled_from(sorted(MANGLED)))
+        lines[place] = MANGLED[mangled](lines[place] or "{},")
+    end = drawn.draw(st.sampled_from(["\n", "\n", "", "\n\n"]))
+
+    assert_alike(("\n".join(lines) + end).encode())
+
+
+@given(logs(), st.data())
+@settings(max_examples=150)
+def test_numbers_spelt_otherwise_are_read_as_they_are_read_line_by_line(data, drawn):
+    text = data.decode()
+    numbers = list(re.finditer(r"(?<=[\[,:])[0-9][0-9.e-]*(?=[\],}])", text))
+    number = drawn.draw(st.sampled_from(numbers))
+    spelt = drawn.draw(st.sampled_from(SPELLINGS))
+
+    assert_alike((text[: number.start()] + spelt + text[number.end() :]).encode())
+
+
+def test_a_long_log_with_one_odd_line_is_read_whole():
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    lines = []
+    for step in range(1, 2001):
+        stamp = (at + timedelta(minutes=step)).isoformat(timespec="microseconds")[:-6] + "Z"
+        said = {"kind": "steps", "first": step, "last": step, "tokens": [8 * step]}
+        said |= {"loss": [1 / step], "lr": [3e-5 / step], "grad_norm": [step / 7]}
+        said |= {"instances": [2 * step - 2, 2 * step], "at": stamp}
+        lines.append(json.dumps(said, separators=(",", ":") if step % 700 else None))
+    start = '{"kind":"start","step":0,"at":"2026-01-02T00:00:00.000000Z","environment":{}}'
+
+    assert_alike("".join(f"{line}\n" for line in [start, *lines]).encode())
+
+
+def test_a_checkpoint_that_is_told_late_is_no_fault():
+    stamp = '"at":"2026-01-02T00:00:00.000000Z"'
+    steps = (
+        f'{{"kind":"steps","first":1,"last":2,"tokens":[16],"loss":[5.5,5.25],"lr":[0.5,0.5],'
+        f'"grad_norm":[1.5,1.5],"instances":[0,4],{stamp}}}'
+    )
+    start = f'{{"kind":"start","step":0,{stamp},"environment":{{}}}}'
+    late = f'{{"kind":"checkpoint","step":1,"folder":"step-1",{stamp}}}'
+    early = f'{{"kind":"checkpoint","step":3,"folder":"step-3",{stamp}}}'
+
+    assert_alike(f"{start}\n{steps}\n{late}\n".encode())
+    assert_alike(f"{start}\n{steps}\n{early}\n".encode())
+
+
+def assert_alike(data):
+    """Assert that a log is read fast as it is read line by line, faults and values."""
+    slow, mistakes = read_slowly(data)
+    try:
+        fast = read_log_bytes(data, file="log")
+    except LogError as error:
+        fast, faults = None, error.mistakes
+    else:
+        faults = fast.faults
+
+    assert faults == mistakes
+    if fast is not None and slow is not None and len(slow.step):
+        for name in ("loss", "lr", "grad_norm"):
+            assert fast.column(name).value.tobytes() == getattr(slow, name).tobytes()
+        assert fast.column("loss").step.tolist() == slow.step.tolist()
+        assert fast.instances.tolist() == slow.instances.tolist()
 
 
 def read_slowly(data):

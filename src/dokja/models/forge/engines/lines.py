@@ -38,8 +38,12 @@ def _whole(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)  # type: ignore[arg-type]  # it is a number here
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every double
+        return False
 
 
 def _numbers(value: object) -> bool:

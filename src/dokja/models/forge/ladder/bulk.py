@@ -1,74 +1,45 @@
-"""Reads event streams of millions of lines: their numbers together, block by block.
+"""Reads event streams of millions of lines: their numbers together, piece by piece.
 
-Lines as the forge's engines write them are cut by their keys, and their numbers parsed at once.
-Whatever is written otherwise goes through `engines.lines`, one by one. Here it is only found out
-whether a log hangs together; what exactly does not is the exact reader's to say.
+Lines as the forge's engines write them are found by their commas, and what stands between is cut
+out and turned into numbers column by column, see `ladder.figures`. Whatever is written otherwise
+goes through `engines.lines`, one by one. Here it is only found out whether a log hangs together;
+what exactly does not is the exact reader's to say.
 """
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dokja.models.forge.engines.lines import Line, event_lines
+from dokja.models.forge.ladder.figures import (
+    PAD,
+    Places,
+    Words,
+    is_written,
+    moments,
+    reals,
+    wholes,
+    words_of,
+)
+from dokja.models.forge.ladder.rows import Break, Rows, hangs_together
 
-__all__ = ["Break", "Moments", "Rows", "read_rows"]
-
-Moments = NDArray[np.datetime64]
+__all__ = ["read_rows"]
 
 _PREFIX = b'{"kind":"steps","first":'
-_KEYS = (
-    (b',"last":', b"A"),
-    (b',"tokens":[', b"B"),
-    (b'],"loss":[', b"C"),
-    (b'],"lr":[', b"D"),
-    (b'],"grad_norm":[', b"E"),
-    (b'],"instances":[', b"F"),
-)
+_KIND = len(b'{"kind":"steps"')
+_LISTS = (b'],"loss":[', b'],"lr":[', b'],"grad_norm":[', b'],"instances":[')
 _AT = b'],"at":"'
-_AT_BYTES = len("2026-01-02T12:00:00.000000Z")
-_TAIL = len(_AT) + _AT_BYTES + len('"}')
-_TAIL_FORM = np.frombuffer(_AT + b'0000-00-00T00:00:00.000000Z"}\n', dtype=np.uint8)
-"""How a line ends; each 0 stands for a figure."""
+_CLOSED = int.from_bytes(b'Z"}', "little")
+_TAIL = len(b',"at":"2026-01-02T12:00:00.000000Z"}')
+_COMMAS = 9
+"""In a line of one step; each further step has three more."""
 
-_FIGURES = b"0123456789.e+-"
-_BLOCK = 2_000  # such a block stays in a core's cache
-_SMALL = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
-    """Where a training's course was broken: `resume` or `interruption`, and after which step."""
-
-    kind: str
-    step: int
-    at: datetime
-
-
-@dataclass(slots=True)
-class Rows:
-    """Lines of steps in the order of the file, gathered block by block."""
-
-    heads: list[NDArray[np.float64]] = field(default_factory=list)
-    """First, last, tokens, two instances: shape `(lines, 5)`."""
-
-    values: list[NDArray[np.float64]] = field(default_factory=list)
-    """Step, loss, lr, grad_norm: shape `(steps, 4)`."""
-
-    at: list[Moments] = field(default_factory=list)
-    breaks: list[Break] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    """After how many lines of steps a start or resume stands, and at which step."""
-
-    others: list[tuple[int, str, int, datetime]] = field(default_factory=list)
-    """Every other event: after how many lines of steps, its kind, its step, its time."""
-
-    lines: int = 0
+_SMALL = 8
+_COMMA, _LINE_END = ord(","), ord("\n")
 
 
 def read_rows(pieces: Iterable[bytes]) -> tuple[Rows, bool]:
@@ -79,110 +50,147 @@ def read_rows(pieces: Iterable[bytes]) -> tuple[Rows, bool]:
     """
     rows = Rows()
     sound, rest = True, b""
-    block: list[bytes] = []
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if line.startswith(_PREFIX) and len(block) < _BLOCK:
-                block.append(line)
-                continue
-            sound &= _take_steps(block, rows)
-            block = []
-            if line.startswith(_PREFIX):
-                block.append(line)
-            else:
-                sound &= _take_other(line, rows)
-    sound &= _take_steps(block, rows)
-    return rows, sound and not rest and _hangs_together(rows)
+        text = b"".join([PAD, rest, piece, PAD])
+        end = text.rfind(b"\n") + 1
+        if end:
+            sound &= _take_lines(_Piece.of(text, end), rows)
+        rest = text[max(end, len(PAD)) : -len(PAD)]
+    rows.join()
+    return rows, sound and not rest and hangs_together(rows)
 
 
-def _take_steps(block: Sequence[bytes], rows: Rows) -> bool:
+class _Piece(NamedTuple):
+    """Whole lines, and where in their text each begins and ends and each comma stands."""
+
+    text: bytes
+    words: Words
+    starts: Places
+    stops: Places
+    commas: Places
+
+    @classmethod
+    def of(cls, text: bytes, end: int) -> "_Piece":
+        """Return the lines of a text with `PAD` around it, up to the end of the last."""
+        signs = np.frombuffer(text, dtype=np.uint8)[:end]
+        stops = np.flatnonzero(signs == _LINE_END)
+        starts = np.concatenate([[len(PAD)], stops[:-1] + 1])
+        return cls(text, words_of(text), starts, stops, np.flatnonzero(signs == _COMMA))
+
+    def part(self, first: int, last: int) -> "_Piece":
+        """Return some of the lines."""
+        begin, end = np.searchsorted(self.commas, [self.starts[first], self.stops[last - 1]])
+        return self._replace(
+            starts=self.starts[first:last],
+            stops=self.stops[first:last],
+            commas=self.commas[begin:end],
+        )
+
+    def lines(self) -> bytes:
+        """Return the lines themselves."""
+        return self.text[self.starts[0] : self.stops[-1] + 1]
+
+
+def _take_lines(piece: _Piece, rows: Rows) -> bool:
+    """Take lines; return whether every one was understood."""
+    told = np.ones(len(piece.starts), dtype=bool)
+    for at in (0, 8, 16):
+        words = piece.words[piece.starts + at]
+        told &= words == int.from_bytes(_PREFIX[at : at + 8], "little")
+    edges = [0, *(np.flatnonzero(told[1:] != told[:-1]) + 1).tolist(), len(told)]
+    sound = True
+    for first, last in pairwise(edges):
+        some = piece.part(first, last)
+        sound &= _take_steps(some, rows) if told[first] else _take_others(some.lines(), rows)
+    return sound
+
+
+def _take_steps(piece: _Piece, rows: Rows) -> bool:
     """Take lines that begin as lines of steps; return whether every one was understood."""
-    if not block:
+    count = len(piece.starts)
+    if count <= _SMALL:
+        return _in_bulk(piece, rows) or _take_others(piece.lines(), rows)
+    if _in_bulk(piece, rows):
         return True
-    if _in_bulk(block, rows):
-        return True
-    if len(block) <= _SMALL:
-        lines, mistakes = event_lines(b"\n".join(block) + b"\n", file="")
-        for line in lines:
-            _take_line(line, rows)
-        return not mistakes
-    half = len(block) // 2
-    first = _take_steps(block[:half], rows)
-    return _take_steps(block[half:], rows) and first
+    half = count // 2
+    first = _take_steps(piece.part(0, half), rows)
+    return _take_steps(piece.part(half, count), rows) and first
 
 
-def _in_bulk(block: Sequence[bytes], rows: Rows) -> bool:
+def _in_bulk(piece: _Piece, rows: Rows) -> bool:
     """Take lines written alike, or none of them.
 
-    Every key is replaced by a letter. Where figures are left out, the lines must be the same
-    letters and commas in the same order: then each number stands where its key says.
+    Every comma stands before a key or between two numbers: where each key is written out before
+    its comma or after it, and nothing but a number between, a line is wholly understood.
     """
-    count = len(block)
-    text = b"\n".join([line[len(_PREFIX) : -_TAIL] for line in block])
-    tails = b"\n".join([line[-_TAIL:] for line in block])
-    if len(tails) != count * (_TAIL + 1) - 1:
+    count = len(piece.starts)
+    steps, more = divmod(len(piece.commas) // count - _COMMAS + 3, 3)
+    if steps < 1 or more or len(piece.commas) % count:
         return False
-    for key, letter in _KEYS:
-        text = text.replace(key, letter)
-    marks = text.translate(None, _FIGURES)
-    one = marks[: marks.find(b"\n")] if count > 1 else marks
-    steps = one.count(b",") // 3 + 1
-    between = b"," * (steps - 1)
-    expected = b"ABC" + between + b"D" + between + b"E" + between + b"F,"
-    if one != expected or marks != b"\n".join([expected] * count):
+    commas = np.ascontiguousarray(piece.commas.reshape(count, -1).T)
+    if not _in_order(piece, commas, steps):
         return False
-    numbers = _numbers(text.translate(_TO_COMMAS), count * (3 * steps + 5))
-    at = _times(tails)
-    if numbers is None or at is None:
+    heads = _heads(piece, commas, steps)
+    told = _told(piece, commas, steps)
+    at = moments(piece.text, piece.words, commas[-1] + len(_AT) - 1)
+    if heads is None or told is None or at is None:
         return False
-    table = numbers.reshape(count, -1)
-    heads = table[:, [0, 1, 2, -2, -1]]
-    if not _sound_heads(heads, steps):
+    if (heads[1] - heads[0] != steps - 1).any() or not np.isfinite(told).all():
         return False
-    told = table[:, 3 : 3 + 3 * steps].reshape(count, 3, steps).transpose(0, 2, 1).reshape(-1, 3)
-    step = (heads[:, :1] + np.arange(steps)).reshape(-1, 1)
     rows.heads.append(heads)
-    rows.values.append(np.concatenate([step, told], axis=1))
+    rows.steps.append(np.full(count, steps))
+    rows.told.append(told)
     rows.at.append(at)
     rows.lines += count
-    return bool(np.isfinite(told).all())
+    return True
 
 
-_TO_COMMAS = bytes.maketrans(b"ABCDEF\n", b",,,,,,,")
+def _in_order(piece: _Piece, commas: Places, steps: int) -> bool:
+    """Tell whether every line has its commas, and every key where its comma says."""
+    words = piece.words
+    return (
+        bool((commas[0] == piece.starts + _KIND).all())
+        and bool((commas[-1] == piece.stops - _TAIL).all())
+        and is_written(words, commas[1], b',"last":')
+        and is_written(words, commas[2], b',"tokens":[')
+        and all(
+            is_written(words, commas[3 + nth * steps] - 1, key) for nth, key in enumerate(_LISTS)
+        )
+        and is_written(words, commas[-1] - 1, _AT)
+        and bool((words[piece.stops - 8] >> np.uint64(40) == _CLOSED).all())
+    )
 
 
-def _numbers(text: bytes, count: int) -> NDArray[np.float64] | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
-        try:
-            found = np.fromstring(text.decode("ascii"), dtype=np.float64, sep=",")
-        except (DeprecationWarning, ValueError):
-            return None
-    return found if len(found) == count else None
+def _heads(piece: _Piece, commas: Places, steps: int) -> NDArray[np.int64] | None:
+    instances = 3 + 3 * steps
+    found = [
+        wholes(piece.words, commas[at] + len(key), commas[at + 1] - closed)
+        for at, key, closed in (
+            (0, b',"first":', 0),
+            (1, b',"last":', 0),
+            (2, b',"tokens":[', 1),
+            (instances, b',"instances":[', 0),
+            (instances + 1, b",", 1),
+        )
+    ]
+    return None if any(one is None for one in found) else np.array(found)
 
 
-def _times(tails: bytes) -> Moments | None:
-    """Return the times of tails of one length, each on its line."""
-    table = np.frombuffer(tails + b"\n", dtype=np.uint8).reshape(-1, _TAIL + 1)
-    figures = (table >= ord("0")) & (table <= ord("9"))
-    if ((table != _TAIL_FORM) & ~(figures & np.equal(_TAIL_FORM, ord("0")))).any():
-        return None
-    written = np.ascontiguousarray(table[:, len(_AT) : -4]).view("S26").reshape(-1)
-    try:
-        return written.astype("datetime64[us]")
-    except ValueError:
-        return None
+def _told(piece: _Piece, commas: Places, steps: int) -> NDArray[np.float64] | None:
+    """Return losses, rates and norms: shape `(3, lines * steps)`."""
+    found = []
+    for at, key in zip(range(3, 3 + 3 * steps, steps), _LISTS, strict=False):
+        starts, stops = commas[at : at + steps] + 1, commas[at + 1 : at + steps + 1].copy()
+        starts[0] += len(key) - len("],")
+        stops[-1] -= 1
+        found.append(reals(piece.text, piece.words, starts.T.ravel(), stops.T.ravel()))
+    return None if any(one is None for one in found) else np.array(found)
 
 
-def _sound_heads(heads: NDArray[np.float64], steps: int) -> bool:
-    whole = bool((heads == np.floor(heads)).all() and (heads >= 0).all())
-    return whole and bool((heads[:, 1] - heads[:, 0] == steps - 1).all())
-
-
-def _take_other(raw: bytes, rows: Rows) -> bool:
-    lines, mistakes = event_lines(raw + b"\n", file="")
-    for line in lines:
+def _take_others(lines: bytes, rows: Rows) -> bool:
+    """Take whole lines one by one."""
+    found, mistakes = event_lines(lines, file="")
+    for line in found:
         _take_line(line, rows)
     return not mistakes
 
@@ -209,67 +217,12 @@ def _take_line(line: Line, rows: Rows) -> None:
 
 def _take_steps_line(values: Mapping[str, Any], rows: Rows) -> None:
     """Take one line of steps that the bulk reader left; lists of other lengths are cut alike."""
-    told = np.array(list(zip(values["loss"], values["lr"], values["grad_norm"], strict=False)))
-    first, last = values["first"], values["last"]
-    step = first + np.arange(len(told), dtype=np.float64)
-    head = [first, last, values["tokens"][0], *values["instances"]]
-    rows.heads.append(np.array([head], dtype=np.float64))
-    rows.values.append(np.concatenate([step[:, None], told], axis=1))
+    lists = (values["loss"], values["lr"], values["grad_norm"])
+    told = np.array(list(zip(*lists, strict=False)), dtype=np.float64)
+    head = [values["first"], values["last"], values["tokens"][0], *values["instances"]]
+    rows.heads.append(np.array(head, dtype=np.int64)[:, np.newaxis])
+    rows.steps.append(np.array([len(told)]))
+    rows.told.append(told.T)
     at = values["at"].astimezone(UTC).replace(tzinfo=None)
     rows.at.append(np.array([at], dtype="datetime64[us]"))
     rows.lines += 1
-
-
-def _hangs_together(rows: Rows) -> bool:
-    """Tell whether lines follow each other; what exactly does not is the exact reader's to say."""
-    if not rows.heads or not rows.spans or rows.spans[0][0] != 0:
-        return False
-    heads = np.concatenate(rows.heads)
-    expected = np.empty(len(heads))
-    expected[1:] = heads[:-1, 1] + 1
-    for place, step in rows.spans:
-        if place < len(heads):
-            expected[place] = step + 1
-    count = heads[:, 1] - heads[:, 0] + 1
-    each = (heads[:, 4] - heads[:, 3]) / count
-    return bool(
-        (heads[:, 0] == expected).all()
-        and (each == each[0]).all()
-        and each[0] > 0
-        and heads[0, 2] > 0
-        and (heads[:, 3] == (heads[:, 0] - 1) * each).all()
-        and (heads[:, 2] * heads[0, 1] == heads[0, 2] * heads[:, 1]).all()
-        and (heads[:, 2] % heads[:, 1] == 0).all()
-        and _others_fit(rows, heads)
-        and _clock_runs_on(rows)
-    )
-
-
-def _clock_runs_on(rows: Rows) -> bool:
-    at = np.concatenate(rows.at)
-    places = [place for place, _, _, _ in rows.others]
-    others = [said.replace(tzinfo=None) for _, _, _, said in rows.others]
-    whole = np.insert(at, places, np.array(others, dtype="datetime64[us]"))
-    return bool((np.diff(whole) >= np.timedelta64(0)).all())
-
-
-def _others_fit(rows: Rows, heads: NDArray[np.float64]) -> bool:
-    """Tell whether starts, resumes, checkpoints and ends stand where the steps have come to."""
-    step: int | None = None
-    since, furthest, over = 0, 0, False
-    for place, kind, said, _ in rows.others:
-        if place > since:
-            if over or step is None:
-                return False
-            step = int(heads[place - 1, 1])
-            furthest = max(furthest, int(heads[since:place, 1].max()))
-            since = place
-        wrong = (kind == "start") != (step is None) or (over and kind != "resume")
-        if wrong or (kind == "resume" and said > furthest):
-            return False
-        if kind in {"start", "resume"}:
-            step, furthest = said, max(furthest, said)
-        elif said != step:
-            return False
-        over = kind == "end"
-    return not (over and len(heads) > since)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from dokja.errors import RecordError
 from dokja.models.forge.ladder.artefacts import Artefacts, reason_of
@@ -212,7 +213,8 @@ def _live(
     component: str,
     steps: int | None,
 ) -> Finding:
-    found = liveness(chain, component=component, steps=steps, keys=settings.keys)
+    unsigned = {one.line for one in problems if one.kind is ProblemKind.RECEIPT_SIGNATURE}
+    found = liveness(chain, component=component, steps=steps, keys=settings.keys, unsigned=unsigned)
     share = found.share
     unseen = found.unwitnessed + found.untold
     wrong = [one for one in problems if one.kind.contradicts]
@@ -252,13 +254,18 @@ def span_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]
     if not spans:
         return
     wrong, absent, read = [], set(), 0
+    paths = {name: _log_path(artefacts, name) for name in {said.log.file for said in spans}}
+    whole = {
+        name: _held(path, [said.log for said in spans if said.log.file == name])
+        for name, path in paths.items()
+        if path is not None
+    }
     for said in spans:
-        path = None if artefacts.folder is None else _inside(artefacts.folder, said.log.file)
-        if path is None or not path.is_file():
+        if said.log.file not in whole:
             absent.add(said.log.file)
             continue
         read += said.log.stop - said.log.start
-        if not _span_holds(path, said.log):
+        if said.log not in whole[said.log.file]:
             wrong.append(
                 f"{said.log.file}, bytes {said.log.start} to {said.log.stop}: "
                 f"steps {said.first} to {said.last} are not what was signed"
@@ -280,18 +287,25 @@ def span_findings(artefacts: Artefacts, settings: Settings) -> Iterator[Finding]
     )
 
 
-def _inside(folder: Path, relative: str) -> Path | None:
-    """Return the path below a folder; None where the name would lead out of it."""
-    path = (folder / relative).resolve()
-    return path if path.is_relative_to(folder.resolve()) else None
+def _log_path(artefacts: Artefacts, relative: str) -> Path | None:
+    """Return a log's path; None where there is none, or its name would lead out of the folder."""
+    if artefacts.folder is None:
+        return None
+    path = (artefacts.folder / relative).resolve()
+    return path if path.is_relative_to(artefacts.folder.resolve()) and path.is_file() else None
 
 
-def _span_holds(path: Path, span: LogSpan) -> bool:
+def _held(path: Path, spans: Sequence[LogSpan]) -> set[LogSpan]:
+    """Return which spans of a log hold the bytes that were signed."""
+    with path.open("rb", buffering=0) as file:
+        return {span for span in spans if _span_holds(file, span)}
+
+
+def _span_holds(file: BinaryIO, span: LogSpan) -> bool:
     running = sha256()
-    with path.open("rb") as file:
-        file.seek(span.start)
-        left = span.stop - span.start
-        while left and (piece := file.read(min(left, _PIECE))):
-            running.update(piece)
-            left -= len(piece)
+    file.seek(span.start)
+    left = span.stop - span.start
+    while left and (piece := file.read(min(left, _PIECE))):
+        running.update(piece)
+        left -= len(piece)
     return left == 0 and running.hexdigest() == span.digest.hex

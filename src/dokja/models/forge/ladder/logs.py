@@ -6,7 +6,7 @@ it says so.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from dokja.errors import LogError, Mistake
 from dokja.models.forge.engines.events import parse_events
 from dokja.models.forge.importers import Metrics
-from dokja.models.forge.ladder.bulk import Break, Moments, Rows, read_rows
+from dokja.models.forge.ladder.bulk import read_rows
+from dokja.models.forge.ladder.rows import Break, Moments, Rows
 
 __all__ = ["Break", "Column", "StepLog", "imported_log", "read_log", "read_log_bytes"]
 
-_PIECE = 1 << 22
+_PIECE = 1 << 21  # what is made of such a piece stays in a core's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def read_log_bytes(data: bytes, *, file: str) -> StepLog:
     Raises:
         LogError: It holds no line that is an event.
     """
-    rows, sound = read_rows([data])
+    rows, sound = read_rows(data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
     faults = () if sound else _faults(data, file)
     return _log_of(rows, file=file, faults=faults, size=len(data))
 
@@ -119,28 +120,27 @@ def _log_of(rows: Rows, *, file: str, faults: tuple[Mistake, ...], size: int) ->
             wrong = Mistake(file=file, place="", read="none", expected=expected)
             raise LogError(list(faults) or [wrong])
         return StepLog(file=file, columns={}, faults=faults, bytes=size)
-    heads, values = np.concatenate(rows.heads), np.concatenate(rows.values)
-    place = _last_telling(values[:, 0])
-    step = values[place, 0].astype(np.int64)
+    first, last, tokens, begin, end = rows.heads[0]
+    line, step = _lines_and_steps(first, rows.steps[0])
+    place = _last_telling(step)
+    line = place if isinstance(line, slice) else line[place]
+    step = step[place]
     told = {
-        name: Column(step=step, value=values[place, column])
-        for column, name in ((1, "loss"), (2, "lr"), (3, "grad_norm"))
+        name: Column(step=step, value=value[place])
+        for name, value in zip(("loss", "lr", "grad_norm"), rows.told[0], strict=True)
     }
-    counts = np.concatenate([np.full(len(h), len(v) // len(h)) for h, v in _parts(rows)])
-    line = np.repeat(np.arange(len(heads)), counts)[place]
-    count = np.maximum(heads[:, 1] - heads[:, 0] + 1, 1)
-    each = ((heads[:, 4] - heads[:, 3]) / count)[line]
-    begin = heads[line, 3] + (step - heads[line, 0]) * each
-    ends = _last_telling(heads[:, 1])
+    each = (end - begin) / np.maximum(last - first + 1, 1)
+    begin = begin[line] + (step - first[line]) * each[line]
+    ends = _last_telling(last)
     return StepLog(
         file=file,
         columns={
             **told,
-            "tokens": Column(step=heads[ends, 1].astype(np.int64), value=heads[ends, 2]),
+            "tokens": Column(step=last[ends], value=tokens[ends].astype(np.float64)),
         },
-        at=np.concatenate(rows.at),
-        at_step=heads[:, 1].astype(np.int64),
-        instances=np.stack([begin, begin + each], axis=1).astype(np.int64),
+        at=rows.at[0],
+        at_step=last,
+        instances=np.stack([begin, begin + each[line]], axis=1).astype(np.int64),
         breaks=tuple(rows.breaks),
         seconds=sum(rows.seconds) if rows.seconds else None,
         faults=faults,
@@ -148,17 +148,28 @@ def _log_of(rows: Rows, *, file: str, faults: tuple[Mistake, ...], size: int) ->
     )
 
 
-def _parts(rows: Rows) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield blocks of lines that tell of equally many steps, with what they tell."""
-    return zip(rows.heads, rows.values, strict=True)
+def _lines_and_steps(
+    first: NDArray[np.int64], steps: NDArray[np.int64]
+) -> tuple[NDArray[np.int64] | slice, NDArray[np.int64]]:
+    """Return of each step told on which line it stands, and which it is.
+
+    Where each line tells of one step, that is every line.
+
+    Args:
+        first: The first step of each line.
+        steps: Of how many steps each line tells.
+    """
+    if (steps == 1).all():
+        return slice(None), first
+    line = np.repeat(np.arange(len(first)), steps)
+    return line, first[line] + np.arange(len(line)) - (np.cumsum(steps) - steps)[line]
 
 
-def _last_telling(steps: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return where each step stands the last time, steps rising."""
-    if len(steps) < 2 or (np.diff(steps) > 0).all():  # noqa: PLR2004  # one step has no neighbour
-        return np.arange(len(steps))
-    backwards = steps[::-1]
-    _, first = np.unique(backwards, return_index=True)
+def _last_telling(steps: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Return where each step stands the last time, steps rising; everywhere, where they rise."""
+    if (np.diff(steps) > 0).all():
+        return slice(None)
+    _, first = np.unique(steps[::-1], return_index=True)
     return np.asarray(len(steps) - 1 - first)
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from dokja.errors import Mistake, RecordError
 from dokja.models.forge.records.bodies import Body, Commit, Init, Seal
 from dokja.models.forge.records.entries import START, LateReceipt, Link, read_line
+from dokja.models.forge.records.usual_lines import usual_line
 from dokja.values import Digest
 
 __all__ = ["FILE", "Chain", "parse_chain", "read_chain"]
@@ -107,7 +108,8 @@ def parse_chain(data: bytes, *, file: str, live: bool = False) -> Chain:
     mistakes: list[Mistake] = []
     for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
         try:
-            _take(read_line(line, file=file, number=number), links, file=file, number=number)
+            found = usual_line(line, number=number) or read_line(line, file=file, number=number)
+            _take(found, links, file=file, number=number)
         except RecordError as error:
             mistakes += error.mistakes
     if torn and not live:

@@ -41,7 +41,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 # Exponents, whole floats, integers of 16 digits and more, and signs of four bytes.
-_DIFFERS = re.compile(rb"\de[+-]|\.0[,\]}]|\.0$|(?<![.\d])\d{16}|[\xf0-\xf4]")
+_DIFFERS = re.compile(rb"\de[+-]\d|\.0[,\]}]|\.0$|(?<![.\d])\d{16}|[\xf0-\xf4]")
 _LONG = b"0" * 16
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _KEY = 32
@@ -172,8 +172,8 @@ def _may_differ(data: bytes) -> bool:
         or b".0]" in data
         or b".0}" in data
         or data.endswith(b".0")
-        or b"0e+" in flat
-        or b"0e-" in flat
+        or b"0e+0" in flat
+        or b"0e-0" in flat
         or _LONG in flat
         or not data.isascii()
     )

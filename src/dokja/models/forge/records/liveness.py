@@ -4,6 +4,7 @@ History cannot be written afterwards, only marked late: what a witness saw withi
 live, what it saw later is late, and imported logs are late by definition.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -55,13 +56,17 @@ class Liveness:
         return self.live / self.steps if self.steps else None
 
 
-def seen(link: Link, *, keys: KeyRegister | None = None) -> Seen:
+def seen(
+    link: Link, *, keys: KeyRegister | None = None, unsigned: Container[int] | None = None
+) -> Seen:
     """Return when a witness saw an entry.
 
     Args:
         link: The entry.
         keys: Witnesses that are known; a receipt by any other counts for nothing. None where
             every witness counts, such as for the builder's own view.
+        unsigned: Lines of the entries whose receipts were found not to be signed; None where
+            signatures are still to be checked.
     """
     receipt = link.receipt
     if receipt is None or receipt.entry != link.digest:
@@ -69,7 +74,7 @@ def seen(link: Link, *, keys: KeyRegister | None = None) -> Seen:
     if keys is not None and (
         keys.standing(receipt.witness, role=KeyRole.WITNESS, at=receipt.at, seen=receipt.at)
         is not KeyStanding.VALID
-        or not receipt.is_signed()
+        or not (receipt.is_signed() if unsigned is None else link.line not in unsigned)
     ):
         return Seen.NOT_SEEN
     body = link.entry.body
@@ -78,7 +83,12 @@ def seen(link: Link, *, keys: KeyRegister | None = None) -> Seen:
 
 
 def liveness(
-    chain: Chain, *, component: str, steps: int | None = None, keys: KeyRegister | None = None
+    chain: Chain,
+    *,
+    component: str,
+    steps: int | None = None,
+    keys: KeyRegister | None = None,
+    unsigned: Container[int] | None = None,
 ) -> Liveness:
     """Return how much of a component's training was witnessed live.
 
@@ -89,6 +99,7 @@ def liveness(
         component: Whose training.
         steps: How many steps the plan has; the last one told of, unless given.
         keys: As in `seen`.
+        unsigned: As in `seen`.
     """
     told = [(link, said) for link, said in chain.of(Metrics) if said.component == component]
     last = max((said.last for _, said in told), default=0)
@@ -99,7 +110,7 @@ def liveness(
         begin, end = said.first - 1, min(said.last, total)
         fresh = (end - begin) - _overlap(covered, begin, end)
         if begin < end and fresh:
-            counts[seen(link, keys=keys)] += fresh
+            counts[seen(link, keys=keys, unsigned=unsigned)] += fresh
             covered = _joined(covered, begin, end)
     return Liveness(
         steps=total,

@@ -6,10 +6,11 @@ nothing else: whoever stole the key can write any date, but no receipt of last w
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class KeyRegister:
     def find(self, vkey: str, *, role: KeyRole) -> RegisteredKey | None:
         """Return the key that is written so and used so; None if it is not registered."""
         for one in self.keys:
-            if one.role is role and str(one.key) == vkey:
+            if one.role is role and _written(one.key) == vkey:
                 return one
         return None
 
@@ -104,6 +105,10 @@ class KeyRegister:
         """Return whether a key counts for something; see `RegisteredKey.standing`."""
         found = self.find(vkey, role=role)
         return KeyStanding.UNKNOWN if found is None else found.standing(at, seen=seen)
+
+
+_written: Callable[[VerifierKey], str] = lru_cache(maxsize=1024)(str)
+"""Every entry of a chain asks for the same few keys."""
 
 
 def read_keys(path: Path) -> KeyRegister:
