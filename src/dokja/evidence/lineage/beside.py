@@ -12,16 +12,18 @@ from dokja.evidence.lineage.components import ComponentTensors
 from dokja.evidence.lineage.findings import GainReading, TokenRows
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.readings import Reading, Values, read_rows
+from dokja.evidence.lineage.relations import Direction
 from dokja.evidence.lineage.screening import chance_error
 from dokja.models.comparison import (
     centred_correlation,
     change,
     critical_z,
     direction,
+    grid_of,
 )
 from dokja.models.weights import Source, TensorInfo
 
-__all__ = ["all_equal", "gain_reading", "gains_agree", "only_low_rank", "token_rows"]
+__all__ = ["all_equal", "gain_reading", "gains_agree", "only_low_rank", "rounded", "token_rows"]
 
 _LEAST_TOKENS = 64
 _GAINS_STAND_OUT = 3.0
@@ -154,6 +156,23 @@ def only_low_rank(reading: Reading, pairs: Sequence[tuple[int, int]]) -> bool:
     return bool(changes) and all(
         one.rank <= min(_HIGHEST_ADAPTER_RANK, one.full_rank // 8) for one in changes
     )
+
+
+def rounded(reading: Reading, pairs: Sequence[tuple[int, int]]) -> Direction | None:
+    """Return which side was made from the other's values by rounding them to a coarse grid.
+
+    Returns:
+        The side all of whose mapped matrices stand on a grid, where none of the other's does;
+        none where neither or both do.
+    """
+    both = [values for pair in pairs for values in _both(reading, pair)]
+    ours = [grid_of(one.raw) is not None for one, _ in both]
+    theirs = [grid_of(other.raw) is not None for _, other in both]
+    if ours and all(ours) and not any(theirs):
+        return Direction.MODEL_FROM_REFERENCE
+    if theirs and all(theirs) and not any(ours):
+        return Direction.REFERENCE_FROM_MODEL
+    return None
 
 
 def _both(reading: Reading, pair: tuple[int, int]) -> list[tuple[Values, Values]]:

@@ -35,6 +35,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "무관한 것으로 알려진 모델도 비슷한 값을 보여 판단할 수 없다.",
         "A model known to be a stranger comes too near for a verdict.",
     ),
+    "lineage-by-agreement": (
+        "같은 좌표가 아니라 뉴런 대응의 일치로 본 결과다. 효과는 일치한 뉴런의 비율이다.",
+        "Seen by how neurons match, not in the same coordinates; the effect is their share.",
+    ),
     "lineage-token-rows-only": (
         "관계가 층이 아니라 같은 토큰의 임베딩 행에서만 보인다. 효과는 그 행의 값이다.",
         "The relation shows in the rows of shared tokens only; the effect is theirs.",
@@ -84,7 +88,7 @@ def _body(
         "relations": [relation.value for relation in finding.relations],
         "derivation": finding.derivation.value,
         "direction": None if finding.direction is None else finding.direction.value,
-        "measure": "centred_r",
+        "measure": finding.measure,
         "effect": _interval(finding.effect),
         "layer_map": None if finding.layer_map is None else [list(p) for p in finding.layer_map],
         "layers_compared": finding.layers_compared,

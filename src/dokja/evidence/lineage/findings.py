@@ -12,9 +12,17 @@ from dokja.evidence.lineage.relations import Derivation, Direction, Relation
 from dokja.models.comparison import TokenOverlap
 from dokja.values import Estimate, Reason
 
-__all__ = ["METHOD", "ComponentFinding", "GainReading", "LayerReading", "TokenRows", "TraceReport"]
+__all__ = [
+    "METHOD",
+    "BranchSummary",
+    "ComponentFinding",
+    "GainReading",
+    "LayerReading",
+    "TokenRows",
+    "TraceReport",
+]
 
-METHOD = "dokja.lineage/1"
+METHOD = "dokja.lineage/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,35 @@ class TokenRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BranchSummary:
+    """What one branch said of a component: how far neurons' matchings agree under its basis.
+
+    Attributes:
+        branch: `coordinates`, `embeddings`, `head` or `free`.
+        missing: Why it could not run; empty where it did.
+        share: Median over interior layers of the largest share of neurons on which all
+            matchings agree, in [0, 1]; none where it could not run.
+        log10_p: Bound of the chance of that, approximate; none likewise.
+        null: Largest share of the reference with its layers turned apart; none likewise.
+        basis: How good the basis is on what it was not fitted to; none where it needs none.
+        found: Whether it found a relation by the plan's rule.
+        shares: For each layer of the suspect the largest share, and with which layer of the
+            reference: (suspect's, reference's, share).
+        tests: How many pairs of blocks were matched.
+    """
+
+    branch: str
+    missing: str = ""
+    share: float | None = None
+    log10_p: float | None = None
+    null: float | None = None
+    basis: float | None = None
+    found: bool = False
+    shares: tuple[tuple[int, int, float], ...] = ()
+    tests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentFinding:
     """What one component of the suspect is consistent with, against the reference.
 
@@ -84,8 +121,11 @@ class ComponentFinding:
         relations: Every relation that the evidence leaves open, strongest first.
         derivation: Whether values come from the other side's training.
         direction: Only where repeated layers show it.
+        measure: What the effect is: `centred_r`, or `agreement` where the relation shows only
+            once symmetries are undone.
         effect: Mean centred correlation over mapped layers and roles, or over the best alignment
-            of all layers where none are alike; missing when nothing could be compared.
+            of all layers where none are alike; of `agreement`, the mean share of neurons over
+            interior layers. Missing when nothing could be compared.
         layer_map: (layer of the suspect, layer of the reference) of the layers that are alike;
             missing when none are.
         map_chance: How often the same likenesses in random places of the table of layer pairs
@@ -96,7 +136,14 @@ class ComponentFinding:
         token_rows: Embedding and head by token.
         controls: What the same rule said of pairs whose truth is known.
         minimum_detectable: Smallest correlation that the rule found in nine of ten draws of
-            independent noise, in the same coordinates; missing when none.
+            independent noise, in the same coordinates, or by agreement where only that could
+            look; missing when none.
+        branches: What the agreement of matchings says, branch by branch.
+        re_expressed: Symmetries that had to be undone to see the relation.
+        likeness: Mean cosine of agreeing neurons' vectors; missing without a relation by
+            agreement.
+        expert_map: (suspect's layer, its block, reference's layer, its block), where a side has
+            experts.
         parameter_share: The component's share of the suspect's values.
         read_share: The share of the component's values that was read.
         bytes_read: Of both sides, for this component.
@@ -110,6 +157,7 @@ class ComponentFinding:
     relations: tuple[Relation, ...]
     derivation: Derivation
     direction: Direction | None = None
+    measure: str = "centred_r"
     effect: Estimate | None = None
     layer_map: tuple[tuple[int, int], ...] | None = None
     map_chance: float | None = None
@@ -119,6 +167,10 @@ class ComponentFinding:
     token_rows: tuple[TokenRows, ...] = ()
     controls: tuple[ControlReading, ...] = ()
     minimum_detectable: float | None = None
+    branches: tuple[BranchSummary, ...] = ()
+    re_expressed: tuple[str, ...] = ()
+    likeness: float | None = None
+    expert_map: tuple[tuple[int, str, int, str], ...] = ()
     parameter_share: float
     read_share: float
     bytes_read: int

@@ -7,6 +7,8 @@ Where the figures come from:
   reach 0.006 there, and the tests of this room measure what strangers reach here.
 - `error_rate` is the chance, over all layer pairs of a component (Bonferroni), that re-ordered
   rows alone would be called related. With the floor it is seldom the binding rule.
+- `agreement_floor` 0.25 and `agreement_factor` 10 are the stricter rule of the design note for
+  the agreement of matchings: strangers of the zoo reach 0.02 in the median of interior layers.
 - `third_party_factor` 10: a relation must stand out tenfold from every model that is known to be
   a stranger, where such models are given.
 - The borders between relations are conventions (see `relations`), not measurements.
@@ -36,6 +38,10 @@ class Plan:
         third_party_factor: How far a relation must stand above every third-party control.
         least_compared: Share of a component's matrix values that must have a counterpart of the
             same shape before "no evidence" may be said.
+        agreement_floor: Smallest share of neurons, in the median of interior layers, on which all
+            matchings agree and that can be called a relation.
+        agreement_factor: How far it must stand above the largest share of the turned control.
+        thorough: Whether every way of finding a basis is tried even after one found a relation.
         level: Of every interval.
     """
 
@@ -49,6 +55,9 @@ class Plan:
     detectable_draws: int = 40
     third_party_factor: float = 10.0
     least_compared: float = 0.5
+    agreement_floor: float = 0.25
+    agreement_factor: float = 10.0
+    thorough: bool = False
     level: float = 0.95
 
     @property

@@ -7,8 +7,7 @@ a 70/30 mixture 0.92, a shared random start at most 0.33. A shared start is no d
 separates it is that normalisation gains start at one and therefore agree only after shared
 training.
 
-What this room does not test, it does not name: a model rounded to a coarse grid shows as
-fine-tuned, and a mixture is left open wherever a dense change is.
+A mixture is left open wherever a dense change is, until its parents are given.
 """
 
 from collections import Counter
@@ -31,6 +30,7 @@ __all__ = [
 ]
 
 _NEARLY_EQUAL = 0.99
+_ROUNDED = 0.97
 _LITTLE_MOVED = 0.9
 _BEYOND_SHARED_START = 0.5
 _TWIN_SYMMETRY = 0.5
@@ -40,11 +40,14 @@ class Relation(Enum):
     """A claim about trained values; of each, the evidence leaves it open or not."""
 
     IDENTICAL = "identical"
+    REQUANTISED = "requantised"
     ADAPTER_MERGED = "adapter_merged"
     FINE_TUNED = "fine_tuned"
     CONTINUALLY_PRETRAINED = "continually_pretrained"
     MERGED = "merged"
     DEPTH_EDITED = "depth_edited"
+    WIDTH_EDITED = "width_edited"
+    UPCYCLED = "upcycled"
     SHARED_INITIALISATION = "shared_initialisation"
     NO_EVIDENCE = "no_evidence"
     NOT_TESTABLE = "not_testable"
@@ -55,11 +58,14 @@ class Relation(Enum):
         match self:
             case (
                 Relation.IDENTICAL
+                | Relation.REQUANTISED
                 | Relation.ADAPTER_MERGED
                 | Relation.FINE_TUNED
                 | Relation.CONTINUALLY_PRETRAINED
                 | Relation.MERGED
                 | Relation.DEPTH_EDITED
+                | Relation.WIDTH_EDITED
+                | Relation.UPCYCLED
             ):
                 return True
             case Relation.SHARED_INITIALISATION | Relation.NO_EVIDENCE:
@@ -93,6 +99,9 @@ class Kinship:
         correlation: The effect, centred.
         equal: Whether every value that was read is the same, up to rounding to the coarser type.
         depth_edit: Whether layers were repeated, dropped, moved or put in.
+        width_edit: Whether neurons, heads or dimensions were taken out or put in.
+        upcycled: Whether several experts go with one dense block.
+        rounded: Whether one side alone stands on a coarse grid.
         gains_agree: Whether normalisation gains agree as well; None when they tell nothing.
         low_rank: Whether every change is of low rank, and untouched matrices are equal.
     """
@@ -100,6 +109,9 @@ class Kinship:
     correlation: float
     equal: bool = False
     depth_edit: bool = False
+    width_edit: bool = False
+    upcycled: bool = False
+    rounded: bool = False
     gains_agree: bool | None = None
     low_rank: bool = False
 
@@ -111,13 +123,15 @@ def relations_of(kinship: Kinship) -> tuple[Relation, ...]:
         >>> [relation.value for relation in relations_of(Kinship(correlation=0.86))]
         ['continually_pretrained', 'merged']
     """
-    if kinship.depth_edit:
-        return (Relation.DEPTH_EDITED,)
-    if kinship.equal:
-        return (Relation.IDENTICAL,)
-    if kinship.low_rank:
-        return (Relation.ADAPTER_MERGED, Relation.FINE_TUNED)
-    return _of_a_dense_change(kinship)
+    named = (
+        (kinship.upcycled, (Relation.UPCYCLED,)),
+        (kinship.depth_edit, (Relation.DEPTH_EDITED,)),
+        (kinship.width_edit, (Relation.WIDTH_EDITED,)),
+        (kinship.equal, (Relation.IDENTICAL,)),
+        (kinship.rounded and kinship.correlation >= _ROUNDED, (Relation.REQUANTISED,)),
+        (kinship.low_rank, (Relation.ADAPTER_MERGED, Relation.FINE_TUNED)),
+    )
+    return next((found for holds, found in named if holds), _of_a_dense_change(kinship))
 
 
 def _of_a_dense_change(kinship: Kinship) -> tuple[Relation, ...]:

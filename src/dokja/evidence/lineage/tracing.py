@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from dokja.evidence.lineage.beside import gain_reading, token_rows
+from dokja.evidence.lineage.combining import combined, look
 from dokja.evidence.lineage.components import ComponentSpec, ComponentTensors, inventory
 from dokja.evidence.lineage.controls import smallest_detected
 from dokja.evidence.lineage.effects import effect_of, effect_of_rows, layer_readings
@@ -22,6 +23,7 @@ from dokja.evidence.lineage.findings import (
     TraceReport,
 )
 from dokja.evidence.lineage.pairs import (
+    Bodies,
     Pair,
     Run,
     best_related,
@@ -80,6 +82,7 @@ def trace(
         plan=plan if plan is not None else Plan(),
         seed=int(rng.integers(2**62)),
         rng=rng,
+        bodies=Bodies((suspect, components), (reference, reference_components)),
     )
     theirs = inventory(reference, components=reference_components).components
     found: dict[str, ComponentFinding | None] = {}
@@ -120,11 +123,31 @@ def _finding(
     if chosen is None and not alike:
         return None
     finding = _not_testable(run, ours, alike[0]) if chosen is None else _judged(run, chosen)
+    tests = sum(pair.screen.tests for pair in pairs) + len(finding.token_rows)
+    finding = _with_agreement(run, replace(finding, tests=tests))
     return replace(
         finding,
-        tests=sum(pair.screen.tests for pair in pairs) + len(finding.token_rows),
         bytes_read=run.suspect.bytes_read + run.reference.bytes_read - start,
     )
+
+
+def _with_agreement(run: Run, finding: ComponentFinding) -> ComponentFinding:
+    """Return the finding with what the agreement of neurons says of the same two components."""
+    ours = run.bodies.suspect(finding.component)
+    looked = [
+        look(ours, theirs, plan=run.plan, rng=run.rng)
+        for theirs in run.bodies.reference(finding.role)
+        if ours is not None
+    ]
+    if not looked:
+        return finding
+    named = [one for one in looked if one.theirs.body.component == finding.reference_component]
+    found = [one for one in looked if one.found is not None]
+    chosen = (found or named or looked)[0]
+    finding = combined(finding, chosen, plan=run.plan, rng=run.rng)
+    if chosen.found is not None:
+        return replace(finding, reference_component=chosen.theirs.body.component)
+    return finding
 
 
 def _read_share(pair: Pair, *, gains: GainReading | None, rows: Sequence[TokenRows]) -> float:

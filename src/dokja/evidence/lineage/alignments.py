@@ -1,0 +1,161 @@
+"""What a branch that found a relation shows of it: which layers go together, and how nearly.
+
+The likeness is the mean cosine, in the branch's basis, of the vectors of neurons that all
+matchings agree on: of gates, and of up and down without their sign. It is what is left of the
+reference's values; that neurons agree at all is the branch's own figure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dokja.evidence.lineage.agreements import BranchReading, Side
+from dokja.evidence.lineage.bodies import Body
+from dokja.evidence.lineage.branches import AgreementTable
+from dokja.evidence.lineage.folding import Block
+from dokja.evidence.lineage.relations import Kinship, is_depth_edit
+from dokja.models.comparison import Agreement, MapPrices, layer_map, reordering_share
+
+__all__ = ["Alignment", "align", "edits"]
+
+_MATCHED = 0.05
+_PRICES = MapPrices(unmatched=_MATCHED, step=_MATCHED / 2, back=_MATCHED / 2)
+_SAME_VALUES = 1 - 1e-6
+_ONLY_REORDERED = 0.98
+_IN_PLACE = 0.98
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alignment:
+    """How two components lie on each other.
+
+    Attributes:
+        layers: (suspect's layer, reference's) of those that go together.
+        likeness: Mean cosine of agreeing neurons' vectors, the median over mapped layers.
+        experts: For each mapped pair of layers with experts, (suspect's block, reference's) by
+            name; empty where there are none.
+        upcycled: Whether several experts of the suspect go with one block of the reference.
+        undone: Symmetries that had to be undone to see it.
+        kinship: What relations are made of it.
+    """
+
+    layers: tuple[tuple[int, int], ...]
+    likeness: float
+    experts: Mapping[tuple[int, int], tuple[tuple[str, str], ...]]
+    upcycled: bool
+    undone: tuple[str, ...]
+    kinship: Kinship
+
+
+def align(reading: BranchReading, ours: Side, theirs: Side) -> Alignment:
+    """Return how two components lie on each other, by a branch that found a relation.
+
+    Args:
+        reading: Of the branch.
+        ours: The suspect's component.
+        theirs: The reference's.
+
+    Raises:
+        ValueError: The branch did not run.
+    """
+    table = reading.table
+    if table is None:
+        raise ValueError(f"the branch {reading.branch} did not run: {reading.missing}")
+    layers = layer_map(table.layer_table(), prices=_PRICES)
+    likenesses = [_likeness(table.best[pair]) for pair in layers if pair in table.best]
+    likeness = float(np.median(likenesses)) if likenesses else 0.0
+    experts = _experts(table, layers)
+    upcycled = _is_upcycled(ours, theirs, layers)
+    depth = (len(ours.body.layers), len(theirs.body.layers))
+    width = edits(ours.body, theirs.body)
+    return Alignment(
+        layers=layers,
+        likeness=likeness,
+        experts=experts,
+        upcycled=upcycled,
+        undone=_undone(table, layers),
+        kinship=Kinship(
+            correlation=likeness,
+            equal=likeness >= _SAME_VALUES and len(layers) == depth[0],
+            depth_edit=is_depth_edit(layers, layers=depth),
+            width_edit=bool(width),
+            upcycled=upcycled,
+            gains_agree=True,  # neurons that agree throughout were trained together
+        ),
+    )
+
+
+def edits(ours: Body, theirs: Body) -> tuple[str, ...]:
+    """Return what of the width differs: `residual`, `neurons` or `heads`."""
+    found = [] if ours.width == theirs.width else ["residual"]
+    neurons = [
+        {layer.ffn.up.units for layer in body.layers if layer.ffn is not None}
+        for body in (ours, theirs)
+    ]
+    if all(neurons) and neurons[0] != neurons[1]:
+        found.append("neurons")
+    heads = [
+        {
+            (layer.attention.heads, layer.attention.kv_heads)
+            for layer in body.layers
+            if layer.attention is not None
+        }
+        for body in (ours, theirs)
+    ]
+    if all(heads) and heads[0] != heads[1]:
+        found.append("heads")
+    return tuple(found)
+
+
+def _likeness(best: tuple[Block, Block, Agreement]) -> float:
+    ours, theirs, found = best
+    if not len(found.pairs):
+        return 0.0
+    # Pairs name neurons of the blocks; dead ones were left out of the arrays.
+    left, right = ours.space.units, theirs.space.units
+    rows = np.searchsorted(left.kept, found.pairs[:, 0])
+    columns = np.searchsorted(right.kept, found.pairs[:, 1])
+    cosines = [
+        np.einsum("nd,nd->n", mine[rows], other[columns])
+        for mine, other in ((left.gate, right.gate), (left.up, right.up), (left.down, right.down))
+        if mine is not None and other is not None
+    ]
+    signed = not left.gated
+    values = [one if signed or place == 0 else np.abs(one) for place, one in enumerate(cosines)]
+    return float(np.mean(values))
+
+
+def _experts(
+    table: AgreementTable, layers: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[tuple[str, str], ...]]:
+    return {pair: found for pair in layers if len(found := table.blocks.get(pair, ())) > 1}
+
+
+def _is_upcycled(ours: Side, theirs: Side, layers: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether mapped layers have experts on the suspect's side alone."""
+    routed = [
+        bool(ours.body.layers[i].experts) and not theirs.body.layers[j].experts for i, j in layers
+    ]
+    return bool(routed) and sum(routed) * 2 > len(routed)
+
+
+def _undone(table: AgreementTable, layers: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """Return what had to be undone: the residual's basis, and the order of neurons."""
+    undone = []
+    turns = [turn for turn in table.turns.values() if turn is not None]
+    if turns:
+        turn = np.asarray(turns[0])
+        square = turn.shape[0] == turn.shape[1]
+        in_place = square and float(np.trace(turn)) / len(turn) >= _IN_PLACE
+        if not in_place:
+            near = square and reordering_share(turn)[0] >= _ONLY_REORDERED
+            undone.append("residual_permutation" if near else "residual_rotation")
+    moved = [
+        pairs[:, 0] != pairs[:, 1]
+        for pair in layers
+        if pair in table.best and len(pairs := table.best[pair][2].pairs)
+    ]
+    if moved and float(np.mean(np.concatenate(moved))) > 1 - _IN_PLACE:
+        undone.append("ffn_permutation")
+    return tuple(undone)

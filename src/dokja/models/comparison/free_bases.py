@@ -1,0 +1,177 @@
+"""The change of coordinates between two models, found without any rows known to go together.
+
+For models whose embeddings were replaced, and for encoders. A pair of layers is an *anchor*:
+neurons whose signatures are each other's nearest give a first turn, which is bettered by turns:
+match the neurons under it, fit it anew to the better half. The best anchors are then fitted to
+all layers at once. Whoever tests a layer with the result must not have shown that layer here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dokja.models.comparison.bases import polar
+from dokja.models.comparison.matching import stable_matching
+from dokja.models.comparison.signatures import LayerSpace, mean_forms, signatures
+from dokja.models.comparison.units import Units
+
+__all__ = ["FreeBasis", "free_basis"]
+
+_LEAST_PAIRS, _FEWEST_PAIRS = 24, 12
+"""An anchor takes so many pairs where it can, and is none with fewer than the second."""
+
+_PROMISING = 6
+"""So many anchors are fitted to the end, and then to all layers."""
+_FIRST_ROUNDS, _ROUNDS, _REFINING = 2, 10, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FreeBasis:
+    """A turn that was found from the neurons alone.
+
+    Attributes:
+        turn: Shape `(parent's width, child's width)`.
+        quality: Mean over the child's layers of the median score of matched neurons, each score
+            cos(gate) + |cos(up)| + |cos(down)|, at most 3 (2 without gates). In sample: it says
+            which anchor is best, not whether there is a relation.
+    """
+
+    turn: NDArray[np.float64]
+    quality: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fit:
+    turn: NDArray[np.float64]
+    quality: float
+    matching: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def free_basis(child: Sequence[LayerSpace], parent: Sequence[LayerSpace]) -> FreeBasis | None:
+    """Return the turn under which the layers' neurons go together best.
+
+    Args:
+        child: Layers that may be used; those that are tested with the result are not among them.
+        parent: Likewise.
+
+    Returns:
+        The turn; none where no pair of layers has an anchor.
+    """
+    ours = [signatures(layer, mean_forms(child)) for layer in child]
+    theirs = [signatures(layer, mean_forms(parent)) for layer in parent]
+    began = []
+    for i, first in enumerate(ours):
+        for j, second in enumerate(theirs):
+            if first.shape[1] != second.shape[1]:
+                continue
+            fit = _anchor(child[i].units, parent[j].units, first, second)
+            if fit is not None:
+                began.append((fit.quality, i, j, fit))
+    began.sort(key=lambda one: (-one[0], one[1], one[2]))
+    best: FreeBasis | None = None
+    for _, i, j, fit in began[:_PROMISING]:
+        found = _refined(child, parent, _rounds(child[i].units, parent[j].units, fit, _ROUNDS))
+        if best is None or found.quality > best.quality:
+            best = found
+    return best
+
+
+def _anchor(
+    child: Units, parent: Units, ours: NDArray[np.float32], theirs: NDArray[np.float32]
+) -> _Fit | None:
+    """Return a first turn from neurons whose signatures are each other's nearest."""
+    near = ours @ theirs.T
+    near *= -2
+    near += np.square(ours).sum(axis=1)[:, None] + np.square(theirs).sum(axis=1)[None, :]
+    best = near.argmin(axis=1)
+    mutual = np.flatnonzero(near.argmin(axis=0)[best] == np.arange(len(best)))
+    order = mutual[np.argsort(near[mutual, best[mutual]], kind="stable")]
+    nearest = order[: max(_LEAST_PAIRS, len(order) // 3)]
+    if len(nearest) < min(_FEWEST_PAIRS, len(child), len(parent)):
+        return None
+    # Only gate rows keep their sign under every re-expression; without gates all vectors do.
+    rows = (child.up, parent.up) if child.gate is None else (child.gate, parent.gate)
+    turn = polar(rows[1][best[nearest]].T @ rows[0][nearest])  # type: ignore[index]  # both gated
+    return _rounds(child, parent, _scored(child, parent, turn), _FIRST_ROUNDS)
+
+
+def _scored(child: Units, parent: Units, turn: NDArray[np.float64]) -> _Fit:
+    """Match the neurons under a turn."""
+    scores = _pair_scores(child, parent.turned(turn))
+    matching = stable_matching(scores)
+    rows = np.flatnonzero(matching >= 0)
+    values = np.full(len(matching), -np.inf)
+    values[rows] = scores[rows, matching[rows]]
+    return _Fit(turn=turn, quality=float(np.median(values[rows])), matching=matching, scores=values)
+
+
+def _pair_scores(child: Units, turned: Units) -> NDArray[np.float32]:
+    if child.gate is None or turned.gate is None:
+        return np.asarray(child.up @ turned.up.T + child.down @ turned.down.T)
+    signless = np.abs(child.up @ turned.up.T) + np.abs(child.down @ turned.down.T)
+    return np.asarray(child.gate @ turned.gate.T + signless)
+
+
+def _rounds(child: Units, parent: Units, fit: _Fit, rounds: int) -> _Fit:
+    """Better a turn on one pair of layers until it stops getting better."""
+    for _ in range(rounds):
+        new = _scored(child, parent, polar(_product(child, parent, fit)))
+        if new.quality <= fit.quality + 1e-6:
+            return max(new, fit, key=lambda one: one.quality)
+        fit = new
+    return fit
+
+
+def _product(child: Units, parent: Units, fit: _Fit) -> NDArray[np.float64]:
+    """Return Σ parentᵀ child over the better half of the matched neurons' vectors."""
+    rows = np.flatnonzero(fit.scores >= np.median(fit.scores[fit.matching >= 0]))
+    columns = fit.matching[rows]
+    total = np.zeros(fit.turn.shape)
+    turn = fit.turn.astype(np.float32)
+    for ours, theirs, signed in (
+        (child.gate, parent.gate, True),
+        (child.up, parent.up, child.gate is None),
+        (child.down, parent.down, child.gate is None),
+    ):
+        if ours is None or theirs is None:
+            continue
+        mine, other = ours[rows], theirs[columns]
+        if not signed:
+            sign = np.sign(np.einsum("nd,nd->n", mine, other @ turn))
+            mine = mine * sign[:, None]
+        total += other.T.astype(np.float64) @ mine
+    return total
+
+
+def _refined(child: Sequence[LayerSpace], parent: Sequence[LayerSpace], fit: _Fit) -> FreeBasis:
+    """Fit a turn to all layers, each of the child's beside its best one of the parent's."""
+    found = FreeBasis(turn=fit.turn, quality=-np.inf)
+    turn = fit.turn
+    for _ in range(_REFINING):
+        turned = [layer.units.turned(turn) for layer in parent]
+        total = np.zeros(turn.shape)
+        qualities = []
+        for layer in child:
+            fits = [
+                (_quick(layer.units, other), j)
+                for j, other in enumerate(turned)
+                if other.gated == layer.units.gated
+            ]
+            if not fits:
+                continue
+            best = _scored(layer.units, parent[max(fits)[1]].units, turn)
+            qualities.append(best.quality)
+            total += _product(layer.units, parent[max(fits)[1]].units, best)
+        quality = float(np.mean(qualities))
+        if quality > found.quality:
+            found = FreeBasis(turn=turn, quality=quality)
+        turn = polar(total)
+    return found
+
+
+def _quick(child: Units, turned: Units) -> float:
+    """Return how near a layer's neurons have a neighbour, without matching one to one."""
+    return float(np.median(_pair_scores(child, turned).max(axis=1)))
