@@ -149,7 +149,7 @@ def _part_drafts(component: _Component, found: dict[str, _Component], *, named: 
         (tensor.place.stack, tensor.place.layer)
         for tensor in component.tensors
         if tensor.place.layer is not None
-        and any(tensor.place.template.endswith(f".{sign}") for sign in listed("layers", "drafts"))
+        and tensor.place.template.rpartition(".")[2] in listed("layers", "drafts")
     }
     if not drafting:
         return

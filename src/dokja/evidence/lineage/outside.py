@@ -52,7 +52,7 @@ def outside_of(survey: Survey, tensors: Sequence[Tensor], *, role: str) -> Outsi
             f"the configuration says that head and embedding are one, but {head.tensor} is there "
             f"beside {embedding.tensor}"
         )
-    norms = _norms(survey, tensors)
+    final_norm, norms = _norms(survey, tensors)
     matrices: dict[str, Cell] = {}
     for tensor in weights:
         if tensor.name not in survey.placed and _is_matrix(tensor):
@@ -63,8 +63,8 @@ def outside_of(survey: Survey, tensors: Sequence[Tensor], *, role: str) -> Outsi
     return Outside(
         embedding=embedding,
         head=head,
-        final_norm=norms.get("norm_final"),
-        norms=tuple(norms.values()),
+        final_norm=final_norm,
+        norms=tuple(norms),
         matrices=matrices,
     )
 
@@ -97,24 +97,30 @@ def _tied(survey: Survey, embedding: Cell | None, *, role: str) -> Cell | None:
     return embedding
 
 
-def _norms(survey: Survey, tensors: Sequence[Tensor]) -> dict[str, Norm]:
-    """Return final and first normalisation by role; of several final ones the last name's."""
-    norms: dict[str, Norm] = {}
-    for tensor in sorted(tensors, key=lambda tensor: tensor.name):
-        place = tensor.place
-        if place.sort is Sort.GAINS and place.part != "bias" and tensor.shape == (survey.width,):
-            bias = next(
-                (
-                    other
-                    for other in tensors
-                    if other.place.template == place.template and other.place.part == "bias"
-                ),
-                None,
-            )
-            norm = norm_at(survey, tensor, bias, length=survey.width)
-            if norm is not None:
-                norms[place.role or ""] = norm
-    return norms
+def _norms(survey: Survey, tensors: Sequence[Tensor]) -> tuple[Norm | None, list[Norm]]:
+    """Return the final normalisation and all; of several final ones the last by name."""
+    biases = {tensor.place.template: tensor for tensor in tensors if tensor.place.part == "bias"}
+    gains = [
+        tensor
+        for tensor in sorted(tensors, key=lambda tensor: tensor.name)
+        if tensor.place.sort is Sort.GAINS
+        and tensor.place.part != "bias"
+        and tensor.shape == (survey.width,)
+    ]
+    last = next((one for one in reversed(gains) if one.place.role == "norm_final"), None)
+    final: Norm | None = None
+    norms: list[Norm] = []
+    for gain in gains:
+        norm = norm_at(survey, gain, biases.get(gain.place.template), length=survey.width)
+        if norm is None:
+            continue
+        norms.append(norm)
+        if gain is last:
+            final = norm
+        else:
+            survey.others[norm.gain] = "gain"
+            survey.others |= {} if norm.bias is None else {norm.bias: "bias"}
+    return final, norms
 
 
 def _is_matrix(tensor: Tensor) -> bool:

@@ -8,14 +8,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Place", "Sort", "listed", "place_of"]
-
-from enum import Enum
 
 
 class Sort(Enum):
@@ -98,7 +97,7 @@ def place_of(name: str) -> Place:
     layer = expert = None
     stack = ""
     for word in words:
-        if _is_number(word) and kept:
+        if word.isdigit() and kept and _is_number(word):
             if layer is None and kept[-1] in listed("layers", "words"):
                 layer, stack, before = int(word), ".".join(kept), list(kept)
                 continue
@@ -124,7 +123,7 @@ def place_of(name: str) -> Place:
 
 
 def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
+    return word.isascii() and len(word) <= _MOST_DIGITS
 
 
 @lru_cache(maxsize=4096)
