@@ -22,6 +22,7 @@ from dokja.models.forge.engines.ref.forward import gradient
 from dokja.models.forge.engines.ref.network import Network
 from dokja.models.forge.engines.ref.worker import main
 from dokja.models.forge.initialisation import initialise
+from dokja.models.forge.ladder.replay import ReplayRequest, WorkerReplayer
 from dokja.models.forge.structures import Structure
 from dokja.models.weights import open_source
 
@@ -155,7 +156,7 @@ def test_micro_batches_change_nothing_but_noise(make_taught):
 
 
 def test_run_that_is_killed_goes_on_to_the_same_bytes(make_taught):
-    straight, broken = (make_taught(share=0.5, steps=60) for _ in range(2))
+    straight, broken = (make_taught(share=0.5, steps=30) for _ in range(2))
     assert main(straight.path) == 0
     events = broken.folder / "events.jsonl"
     command = worker_engine("ref", python=sys.executable).command(broken.path)
@@ -202,6 +203,18 @@ def test_replay_holds_and_shows_another_share_temperature_or_teacher(done, make_
     assert replayed(done, temperature=2.1) > 1e-3
     same = {"weights": theirs.weights, "root": theirs.root, "structure": theirs.structure}
     assert replayed(done, **same) > 0.1
+
+
+def test_replay_in_a_folder_of_its_own_finds_the_teacher_where_it_lay(done, tmp_path):
+    replayer = WorkerReplayer(
+        worker_engine("ref", python=sys.executable), scratch=tmp_path, environment=os.environ
+    )
+    state = done.folder / "checkpoints/step-00000010"
+
+    again = replayer.replay(ReplayRequest(job=done.job, base=done.folder, state=state, steps=10))
+
+    claimed = weights(done.folder / "model")
+    assert all(np.array_equal(again.weights(name), claimed[name]) for name in claimed)
 
 
 def _sizes(workplace):
