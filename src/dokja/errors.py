@@ -6,6 +6,7 @@
     │   ├── EntryError            an entry does not fit its kind, or names what is not there
     │   ├── ProgrammeError        a programme folder is half there or does not fit its ledger
     │   ├── WeightsError          a weights file is damaged, hostile or of a refused format
+    │   │   └── RemoteError       an address cannot be read, or not within the bounds that were set
     │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
     │   ├── RecipeError           a recipe or plan of the forge is wrong
     │   ├── CorpusError           packed token data are missing, damaged or of another tokenizer
@@ -54,6 +55,7 @@ __all__ = [
     "ProgrammeError",
     "RecipeError",
     "RecordError",
+    "RemoteError",
     "RulebookError",
     "SuiteError",
     "TransformError",
@@ -126,6 +128,24 @@ class ProgrammeError(InputError):
 
 class WeightsError(InputError):
     """A weights file is damaged, hostile or of a refused format."""
+
+
+class RemoteError(WeightsError):
+    """An address cannot be read, or not within the bounds that were set.
+
+    Attributes:
+        wait_s: After how many seconds asking once more may help; None when it will not.
+    """
+
+    def __init__(
+        self,
+        mistakes: Sequence[Mistake],
+        *,
+        changed: str = UNCHANGED,
+        wait_s: float | None = None,
+    ) -> None:
+        super().__init__(mistakes, changed=changed)
+        self.wait_s = wait_s
 
 
 class SuiteError(InputError):

@@ -1,6 +1,7 @@
 """Weights files as an honest team writes them, and as nobody should."""
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,46 @@ def write(path, header, data=b"", *, stated=None):
     length = len(raw) if stated is None else stated
     path.write_bytes(length.to_bytes(8, "little") + raw + data)
     return path
+
+
+def gguf_string(text):
+    raw = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def gguf_fact(value):
+    """Return a value of GGUF metadata with the type that its Python type suggests."""
+    if isinstance(value, bool):
+        return struct.pack("<IB", 7, value)
+    if isinstance(value, int):
+        return struct.pack("<II", 4, value)
+    if isinstance(value, float):
+        return struct.pack("<If", 6, value)
+    if isinstance(value, str):
+        return struct.pack("<I", 8) + gguf_string(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        items = b"".join(map(gguf_string, value))
+        return struct.pack("<IIQ", 9, 8, len(value)) + items
+    return struct.pack(f"<IIQ{len(value)}I", 9, 4, len(value), *value)
+
+
+def gguf_bytes(facts, tensors, *, version=3, align=32):
+    """Return a GGUF file; a tensor is its numpy shape, its type's number and its bytes."""
+    body = b"".join(gguf_string(key) + gguf_fact(value) for key, value in facts.items())
+    described, data = b"", b""
+    for name, (shape, kind, raw) in tensors.items():
+        data = data.ljust(-(-len(data) // align) * align, b"\0")
+        lengths = struct.pack(f"<{len(shape)}Q", *reversed(shape))
+        described += gguf_string(name) + struct.pack("<I", len(shape)) + lengths
+        described += struct.pack("<IQ", kind, len(data))
+        data += raw
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(facts)) + body + described
+    return head.ljust(-(-len(head) // align) * align, b"\0") + data
+
+
+@pytest.fixture
+def gguf_file():
+    return gguf_bytes
 
 
 @pytest.fixture

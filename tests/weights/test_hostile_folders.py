@@ -93,7 +93,7 @@ def test_zip_of_pickles_in_disguise_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["pytorch_model.bin", "model.pt", "MODEL.PTH", "x.ckpt", "x.pkl", "x.npz", "m.gguf"]
+    "name", ["pytorch_model.bin", "model.pt", "MODEL.PTH", "x.ckpt", "x.pkl", "x.npz"]
 )
 def test_file_of_a_refused_name_beside_the_weights_is_named(folder, name):
     (folder / name).write_bytes(b"anything")
@@ -104,12 +104,21 @@ def test_file_of_a_refused_name_beside_the_weights_is_named(folder, name):
     assert "It was not opened" in found[0].remedy
 
 
-def test_gguf_is_refused_by_its_first_bytes_and_by_name(tmp_path):
-    for name in ("model.gguf", "model.safetensors"):
-        path = tmp_path / name
-        path.write_bytes(b"GGUF" + bytes(100))
+def test_gguf_that_calls_itself_safetensors_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"GGUF" + bytes(100))
 
-        assert [mistake.read for mistake in mistakes_in(path)] == ["a GGUF file"]
+    found = mistakes_in(path)
+
+    assert [mistake.read for mistake in found] == ["a GGUF file that is named safetensors"]
+
+
+def test_gguf_beside_safetensors_is_a_second_set(folder):
+    (folder / "m.gguf").write_bytes(b"GGUF" + bytes(100))
+
+    found = mistakes_in(folder)
+
+    assert [mistake.read for mistake in found] == ["'m.gguf', 'model.safetensors'"]
 
 
 def test_header_length_that_looks_like_a_pickle_is_read(tmp_path, describe, write_file):

@@ -1,10 +1,13 @@
-"""Opens weights without running anything: safetensors, one file or sharded.
+"""Opens weights without running anything: safetensors and GGUF, in folders and at addresses.
 
 Every header is checked before anything is allocated; pickles are refused by name and by
-content. What comes out are arrays of float32, the configuration and the tokenizer's tokens.
+content. What comes out are arrays of float32, the configuration and the tokenizer's tokens, with
+an account of the bytes that were read for them.
 """
 
+from dokja.models.weights.access import Access
 from dokja.models.weights.headers import TensorInfo
+from dokja.models.weights.ranges import RangeAccount
 from dokja.models.weights.sources import Source, open_source
 
-__all__ = ["Source", "TensorInfo", "open_source"]
+__all__ = ["Access", "RangeAccount", "Source", "TensorInfo", "open_source"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from dokja.errors import Mistake, WeightsError
 from dokja.values import Digest
@@ -21,6 +21,9 @@ from dokja.values import Digest
 __all__ = ["StoredFile", "find_file", "os_mistake", "read_capped"]
 
 _CHUNK = 1 << 20
+
+Raw: TypeAlias = bytes
+"""What a file holds; inside `StoredFile` the word `bytes` is its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,22 @@ class StoredFile:
     shown: str
     bytes: int
     mark: tuple[int, int, int, int]
+
+    @property
+    def name(self) -> str:
+        """Its plain name in its folder."""
+        return self.path.name
+
+    def content(self, *, at_most: int) -> Raw:
+        """Return the whole file.
+
+        Raises:
+            WeightsError: It is larger than it can sensibly be, or changed while it was read.
+        """
+        found = read_capped(self, at_most=at_most)
+        if isinstance(found, Mistake):
+            raise WeightsError([found])
+        return found
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:

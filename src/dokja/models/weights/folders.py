@@ -1,74 +1,41 @@
 """Which files of a folder hold the weights, and everything that is wrong with them.
 
-A folder holds one set of weights: either what its index names, or every safetensors file in it.
-A second set beside the first, be it another format or shards that no index names, is refused,
-since nobody could say afterwards which one was judged.
+A folder holds one set of weights: what its index names, or every safetensors file in it, or one
+GGUF file with all its parts. A second set beside the first, be it another format or shards that
+no index names, is refused, since nobody could say afterwards which one was judged.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dokja.errors import Mistake, WeightsError
 from dokja.models.weights.files import StoredFile, find_file, os_mistake
-from dokja.models.weights.headers import (
-    LENGTH_BYTES,
-    Header,
-    TensorInfo,
-    check_length,
-    read_header,
-    shown,
-)
-from dokja.models.weights.refusals import refused_by_content, refused_by_name
+from dokja.models.weights.gguf import gguf_inventory
+from dokja.models.weights.headers import shown
+from dokja.models.weights.inventories import Inventory, Shard
+from dokja.models.weights.packed import unpacked
+from dokja.models.weights.refusals import refused_by_name
+from dokja.models.weights.shards import open_shard, twice_held
 from dokja.models.weights.sidecars import index_mistakes, read_config, read_index
 
-__all__ = ["Inventory", "Shard", "take_stock"]
+__all__ = ["take_stock"]
 
 _SUFFIX = ".safetensors"
+_GGUF_SUFFIX = ".gguf"
 _INDEX_SUFFIX = ".safetensors.index.json"
-_NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
+_NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.(?:safetensors|gguf)")
 _MAX_FILES = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """One checked safetensors file.
-
-    Attributes:
-        file: The file.
-        data_start: Where its data begin: after the length and the header.
-        tensors: What its header describes.
-    """
-
-    file: StoredFile
-    data_start: int
-    tensors: tuple[TensorInfo, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
-    """What a folder holds, every header checked and no value read.
-
-    Attributes:
-        name: Of the folder, or of the file without its ending.
-        shards: The weights' files by name, in order of their names.
-        config: The configuration, if there is one.
-        tokenizer: The tokenizer's file, if there is one; not read yet.
-    """
-
-    name: str
-    shards: tuple[Shard, ...]
-    config: Mapping[str, Any] | None
-    tokenizer: StoredFile | None
 
 
 def take_stock(path: Path) -> Inventory:
     """Return what a folder or file of weights holds.
 
     Args:
-        path: A folder with safetensors, or one safetensors file; in its folder the
+        path: A folder with safetensors or GGUF, or one file of either; in its folder the
             configuration and the tokenizer are looked for.
 
     Raises:
@@ -81,11 +48,27 @@ def take_stock(path: Path) -> Inventory:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a ring, before 3.13
         raise WeightsError([os_mistake(error, str(path))]) from error
     weights = [item for item in listed if item.name.endswith(_SUFFIX) or not path.is_dir()]
-    indexes = [item for item in listed if item.name.endswith(_INDEX_SUFFIX)]
+    ggufs = [item for item in listed if item.name.lower().endswith(_GGUF_SUFFIX)]
     for item in listed:
         if (refused := refused_by_name(item.name, file=_shown(path, item))) is not None:
             mistakes.append(refused)
             weights = [kept for kept in weights if kept != item]
+    if ggufs:
+        return _gguf_stock(
+            path,
+            folder=folder,
+            ggufs=ggufs,
+            others=[item for item in weights if item not in ggufs],
+            mistakes=mistakes,
+        )
+    return _safetensors_stock(path, folder=folder, listed=listed, weights=weights, known=mistakes)
+
+
+def _safetensors_stock(
+    path: Path, *, folder: Path, listed: list[Path], weights: list[Path], known: list[Mistake]
+) -> Inventory:
+    mistakes = list(known)
+    indexes = [item for item in listed if item.name.endswith(_INDEX_SUFFIX)]
     shards: dict[str, Shard] = {}
     for item in weights:
         shard = _shard(item, folder=folder, shown_as=_shown(path, item))
@@ -107,7 +90,41 @@ def take_stock(path: Path) -> Inventory:
         shards=tuple(shards[name] for name in sorted(shards)),
         config=config,
         tokenizer=tokenizer,
+        logical=partial(unpacked, config=config, file=str(path)),
     )
+
+
+def _gguf_stock(
+    path: Path, *, folder: Path, ggufs: list[Path], others: list[Path], mistakes: list[Mistake]
+) -> Inventory:
+    parts = {match[1] for item in ggufs if (match := _NUMBERED.fullmatch(item.name))}
+    whole = [item for item in ggufs if _NUMBERED.fullmatch(item.name) is None]
+    if others or len(parts) + len(whole) > 1:
+        mistakes.append(
+            Mistake(
+                file=str(path),
+                place="",
+                read=", ".join(shown(item.name) for item in [*ggufs, *others][:8]),
+                expected="one set of weights in a folder",
+                remedy="Name the file that is meant, or move the others elsewhere.",
+            )
+        )
+    if path.is_dir():
+        mistakes += _missing_numbers(path, {item.name for item in ggufs})
+    files: list[StoredFile] = []
+    for item in ggufs:
+        file = find_file(item, inside=folder, shown=_shown(path, item))
+        if isinstance(file, Mistake):
+            mistakes.append(file)
+        else:
+            files.append(file)
+    tokenizer, found = _tokenizer(path, folder)
+    mistakes += found
+    if mistakes:
+        raise WeightsError(mistakes)
+    name = folder.name if path.is_dir() else path.name[: -len(_GGUF_SUFFIX)]
+    inventory = gguf_inventory(files, name=name)
+    return inventory if inventory.tokens else replace(inventory, tokenizer=tokenizer)
 
 
 def _shown(path: Path, item: Path) -> str:
@@ -128,42 +145,13 @@ def _nothing(path: Path) -> Mistake:
         file=str(path),
         place="",
         read="no weights",
-        expected="at least one .safetensors file",
+        expected="at least one .safetensors or .gguf file",
     )
 
 
 def _shard(path: Path, *, folder: Path, shown_as: str) -> Shard | tuple[Mistake, ...]:
     file = find_file(path, inside=folder, shown=shown_as)
-    if isinstance(file, Mistake):
-        return (file,)
-    if file.bytes < LENGTH_BYTES:
-        return (
-            Mistake(
-                file=shown_as,
-                place="",
-                read=f"{file.bytes} bytes",
-                expected="at least the eight that give the header's length",
-                remedy="The file is cut off or empty; fetch it again.",
-            ),
-        )
-    try:
-        with file.opened() as stream:
-            first = stream.read(LENGTH_BYTES + 1)
-            stated = int.from_bytes(first[:LENGTH_BYTES], "little")
-            wrong = refused_by_content(first, file=shown_as) or check_length(
-                stated, file_bytes=file.bytes, file=shown_as
-            )
-            if wrong is not None:
-                return (wrong,)
-            raw = bytearray(stated)
-            file.read_into(memoryview(raw), start=LENGTH_BYTES)
-    except WeightsError as error:
-        return error.mistakes
-    data_start = LENGTH_BYTES + stated
-    header: Header = read_header(bytes(raw), data_bytes=file.bytes - data_start, file=shown_as)
-    if header.mistakes:
-        return header.mistakes
-    return Shard(file=file, data_start=data_start, tensors=header.tensors)
+    return (file,) if isinstance(file, Mistake) else open_shard(file)
 
 
 def _set_mistakes(
@@ -189,17 +177,7 @@ def _set_mistakes(
     yield from _missing_numbers(path, names)
     if indexes:
         yield from _against_index(path, folder=folder, index=indexes[0], names=names, shards=shards)
-    seen: dict[str, str] = {}
-    for name, shard in shards.items():
-        for tensor in shard.tensors:
-            if tensor.name in seen:
-                yield Mistake(
-                    file=str(path / name),
-                    place=f"tensor {shown(tensor.name)}",
-                    read=f"a tensor that {seen[tensor.name]} holds too",
-                    expected="each tensor in exactly one file",
-                )
-            seen[tensor.name] = name
+    yield from twice_held(shards, folder=f"{path}/")
 
 
 def _against_index(

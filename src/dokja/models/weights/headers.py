@@ -63,6 +63,8 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
         "U16": 2,
         "U8": 1,
         "BOOL": 1,
+        "F8_E4M3": 1,
+        "F8_E5M2": 1,
     }
 )
 """Bytes of one value, for each type that can be read."""
@@ -293,7 +295,7 @@ def _field_mistakes(fields: Mapping[str, Any], *, file: str, place: str) -> Iter
             place=f"{place}, dtype",
             read=shown(dtype),
             expected="one of " + ", ".join(ITEM_BYTES),
-            remedy="Convert other types, 8-bit floats with scales among them, to BF16 first.",
+            remedy="Convert other types to BF16 first.",
         )
     if not _whole_numbers(shape, at_most=_MAX_DIMENSION) or len(shape) > _MAX_DIMENSIONS:
         yield Mistake(

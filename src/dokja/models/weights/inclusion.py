@@ -110,8 +110,8 @@ def chunk_proof(source: Source, name: str, *, number: int) -> ChunkProof:
         ValueError: It has no such chunk.
         WeightsError: The file changed since it was checked.
     """
-    info = source.info(name)
-    leaves = [leaf for leaf, _ in chunk_leaves(source.chunks(name, 1 << 18))]
+    info = source.stored.info(name)
+    leaves = [leaf for leaf, _ in chunk_leaves(source.stored.chunks(name, 1 << 18))]
     path = _path(leaves, number)
     content = Digest(_range_root(leaves).hex())
     tensor = TensorDigest(name=name, dtype=info.dtype, shape=info.shape, content=content)

@@ -1,7 +1,7 @@
 """Formats that are never read, known by their name or their first bytes.
 
-A pickle is a programme: reading one runs it, whatever it calls itself. GGUF is harmless, but
-this version does not read it. Both are refused in a sentence that says what to do instead.
+A pickle is a programme: reading one runs it, whatever it calls itself. It is refused in a
+sentence that says what to do instead, and so is a GGUF file that calls itself safetensors.
 """
 
 from dokja.errors import Mistake
@@ -17,10 +17,7 @@ _CONVERT = (
     "It was not opened. Write the weights as safetensors (safetensors.torch.save_file) "
     "where they were trained, and hand in only those."
 )
-_GGUF = (
-    "It was not opened. Hand in the safetensors that it was made from; GGUF is not read by this "
-    "version."
-)
+_GGUF = "Nothing of it was read. Give it the ending .gguf, so that everybody sees what it is."
 # The header of a safetensors file starts here, always with a brace. Its length may by chance
 # begin like a pickle, so that the first bytes alone prove nothing.
 _HEADER_STARTS = 8
@@ -29,10 +26,6 @@ _HEADER_STARTS = 8
 def refused_by_name(name: str, *, file: str) -> Mistake | None:
     """Return why a file of this name is never opened; nothing when its name is no reason."""
     lower = name.lower()
-    if lower.endswith(".gguf"):
-        return Mistake(
-            file=file, place="", read="a GGUF file", expected="safetensors", remedy=_GGUF
-        )
     suffix = next((end for end in sorted(PICKLE_SUFFIXES) if lower.endswith(end)), None)
     if suffix is None:
         return None
@@ -40,7 +33,7 @@ def refused_by_name(name: str, *, file: str) -> Mistake | None:
         file=file,
         place="",
         read=f"a {suffix} file, which may hold a pickle, and a pickle is a programme",
-        expected="safetensors",
+        expected="safetensors or GGUF",
         remedy=_CONVERT,
     )
 
@@ -62,7 +55,7 @@ def refused_by_content(first: bytes, *, file: str) -> Mistake | None:
         return Mistake(
             file=file,
             place="first bytes",
-            read="a GGUF file",
+            read="a GGUF file that is named safetensors",
             expected="safetensors",
             remedy=_GGUF,
         )
@@ -79,6 +72,6 @@ def refused_by_content(first: bytes, *, file: str) -> Mistake | None:
         file=file,
         place="first bytes",
         read=f"{kind} that is named safetensors, and a pickle is a programme",
-        expected="safetensors",
+        expected="safetensors or GGUF",
         remedy=_CONVERT,
     )

@@ -137,6 +137,8 @@ def source_digests(
 ) -> tuple[TensorDigest, ...]:
     """Return the digests of opened weights, sorted by name, from one reading of each tensor.
 
+    Weights in fewer bits are digested as they are stored: codes and scales by their own names.
+
     Args:
         source: The weights.
         names: Which tensors; all, unless some are named.
@@ -152,17 +154,18 @@ def source_digests(
             the tensor that it should repeat.
         ValueError: An alias leads to another alias.
     """
+    stored = source.stored
 
     def digest_of(name: str) -> TensorDigest:
-        info = source.info(name)
-        pieces: Iterable[Bytes] = source.chunks(name, _READ_BYTES)
+        info = stored.info(name)
+        pieces: Iterable[Bytes] = stored.chunks(name, _READ_BYTES)
         if progress is not None:
             pieces = _told(pieces, progress)
         return tensor_digest(name, info.dtype, shape=info.shape, chunks=pieces)
 
-    wanted = sorted(set(source.names if names is None else names))
+    wanted = sorted(set(stored.names if names is None else names))
     for name in wanted:
-        source.info(name)
+        stored.info(name)
     if threads <= 1:
         found = [digest_of(name) for name in wanted]
     else:

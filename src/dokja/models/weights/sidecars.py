@@ -8,9 +8,9 @@ calls a class or an address is ever imported or fetched.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dokja.errors import Mistake
-from dokja.models.weights.files import StoredFile, read_capped
+from dokja.errors import Mistake, WeightsError
 from dokja.models.weights.headers import TensorInfo, shown
+from dokja.models.weights.held import Sidecar
 from dokja.values import parse_json
 
 __all__ = ["index_mistakes", "read_config", "read_index", "read_object", "token_rows"]
@@ -21,11 +21,12 @@ _MAX_TOKENIZER_BYTES = 100_000_000
 _MAX_TOKEN_ID = 2**31
 
 
-def read_object(file: StoredFile, *, at_most: int) -> dict[str, Any] | Mistake:
+def read_object(file: Sidecar, *, at_most: int) -> dict[str, Any] | Mistake:
     """Return the JSON object that a file holds, or why it cannot be read."""
-    data = read_capped(file, at_most=at_most)
-    if isinstance(data, Mistake):
-        return data
+    try:
+        data = file.content(at_most=at_most)
+    except WeightsError as error:
+        return error.mistakes[0]
     try:
         found = parse_json(data.decode("utf-8"))
     except RecursionError:
@@ -39,12 +40,12 @@ def read_object(file: StoredFile, *, at_most: int) -> dict[str, Any] | Mistake:
     return Mistake(file=file.shown, place="", read=read, expected="one JSON object in UTF-8")
 
 
-def read_config(file: StoredFile) -> dict[str, Any] | Mistake:
+def read_config(file: Sidecar) -> dict[str, Any] | Mistake:
     """Return the model's configuration, or why it cannot be read."""
     return read_object(file, at_most=_MAX_CONFIG_BYTES)
 
 
-def read_index(file: StoredFile) -> tuple[dict[str, Any], tuple[Mistake, ...]]:
+def read_index(file: Sidecar) -> tuple[dict[str, Any], tuple[Mistake, ...]]:
     """Return an index of shards and what is wrong with its own form."""
     index = read_object(file, at_most=_MAX_INDEX_BYTES)
     if isinstance(index, Mistake):
@@ -128,7 +129,7 @@ def index_mistakes(
         )
 
 
-def token_rows(file: StoredFile) -> dict[str, int] | Mistake:
+def token_rows(file: Sidecar) -> dict[str, int] | Mistake:
     """Return each token's row in the embedding, from a `tokenizer.json`.
 
     Byte-pair, word-piece and word-level vocabularies map text to row; a unigram vocabulary is a

@@ -1,45 +1,31 @@
 """Opened weights: tensors by name, read on demand, nothing executed.
 
 Whoever holds a `Source` may rely on every header having been checked. It counts the bytes of
-the values that it hands out, since a finding must say how much it rests on.
+the values that it hands out, since a finding must say how much it rests on. Weights that were
+stored in fewer bits are shown as the matrices that they stand for; `stored` shows them as they
+lie in the files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
-import ml_dtypes
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from dokja.errors import Mistake, WeightsError
-from dokja.models.weights.folders import Inventory, Shard, take_stock
-from dokja.models.weights.headers import ITEM_BYTES, TensorInfo
+from dokja.models.weights.access import Access
+from dokja.models.weights.folders import take_stock
+from dokja.models.weights.headers import TensorInfo
+from dokja.models.weights.held import Held, Meter
+from dokja.models.weights.inventories import Inventory
+from dokja.models.weights.ranges import RangeAccount, runs
+from dokja.models.weights.remote import take_remote_stock
 from dokja.models.weights.sidecars import token_rows
-from dokja.values import Digest, canonical_bytes
+from dokja.values import Digest
 
 __all__ = ["Source", "open_source"]
-
-# safetensors is little-endian on every machine.
-_STORED: Mapping[str, DTypeLike] = MappingProxyType(
-    {
-        "F64": "<f8",
-        "F32": "<f4",
-        "F16": "<f2",
-        "BF16": ml_dtypes.bfloat16,
-        "I64": "<i8",
-        "I32": "<i4",
-        "I16": "<i2",
-        "I8": "i1",
-        "U64": "<u8",
-        "U32": "<u4",
-        "U16": "<u2",
-        "U8": "u1",
-        "BOOL": "?",
-    }
-)
 
 
 class Source:
@@ -49,48 +35,68 @@ class Source:
         name: Of the folder, or of the file without its ending.
         names: The tensors' names, sorted.
         parameters: How many values they hold together.
-        config: `config.json` as an object; None when there is none. A claim, not a fact.
-        bytes_read: How many bytes of values were handed out so far.
+        config: `config.json` as an object, or what a GGUF file says in its place; None when
+            there is neither. A claim, not a fact.
+        account: Every range that was read; None for local weights, unless one was given.
     """
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(
+        self, inventory: Inventory, *, as_stored: bool = False, meter: Meter | None = None
+    ) -> None:
         self.name = inventory.name
         self.config: Mapping[str, Any] | None = (
             None if inventory.config is None else MappingProxyType(dict(inventory.config))
         )
-        self.bytes_read = 0
-        self._counting = Lock()
-        self._shards = inventory.shards
-        self._tokenizer = inventory.tokenizer
-        self._places: dict[str, tuple[Shard, TensorInfo]] = {
-            tensor.name: (shard, tensor) for shard in inventory.shards for tensor in shard.tensors
-        }
-        self.names = tuple(sorted(self._places))
-        self.parameters = sum(tensor.parameters for _, tensor in self._places.values())
+        self.account = inventory.account
+        self._inventory = inventory
+        self._meter = meter or Meter()
+        stored = inventory.stored(self._meter)
+        self._held: Mapping[str, Held] = stored if as_stored else inventory.logical(stored)
+        self._as_stored = as_stored or all(self._held.get(n) is t for n, t in stored.items())
+        self.names = tuple(sorted(self._held))
+        self.parameters = sum(held.info.parameters for held in self._held.values())
         self._digest: Digest | None = None
-        self._rows: Mapping[str, int] | None = None
+        self._rows: Mapping[str, int] | None = inventory.tokens
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes of values were handed out so far, as they are stored."""
+        return self._meter.bytes_read
+
+    @property
+    def stored(self) -> "Source":
+        """The same weights as they lie in the files: codes and scales under their own names.
+
+        It is this very source unless something was unpacked or translated. Digests and roots
+        are made of it.
+        """
+        return (
+            self if self._as_stored else Source(self._inventory, as_stored=True, meter=self._meter)
+        )
 
     @property
     def digest(self) -> Digest:
-        """Names these weights beyond doubt: the SHA-256 over each file's name and SHA-256.
+        """Names these weights: the SHA-256 over each file's name and digest.
 
-        The files are read whole on first use. The folder's own name is not part of it.
+        A local file's digest is its SHA-256: the files are read whole on first use, and the
+        weights are named beyond doubt. Of a file far away nothing more is fetched: its digest is
+        over its length and its header, which names what it says that it holds and no value;
+        what was read of its values stands in `account`. The folder's own name is part of neither.
 
         Raises:
             WeightsError: A file changed since it was checked.
         """
         if self._digest is None:
-            files = {shard.file.path.name: shard.file.digest().hex for shard in self._shards}
-            self._digest = Digest.of(canonical_bytes({"safetensors": files}))
+            self._digest = self._inventory.digest()
         return self._digest
 
     def info(self, name: str) -> TensorInfo:
-        """Return type, shape and bytes of a tensor.
+        """Return type, shape and bytes of a tensor; the type says how it is stored.
 
         Raises:
             KeyError: There is no tensor of this name.
         """
-        return self._places[name][1]
+        return self._held[name].info
 
     def read(self, name: str) -> NDArray[np.float32]:
         """Return a tensor's values, in its own shape.
@@ -100,10 +106,9 @@ class Source:
 
         Raises:
             KeyError: There is no tensor of this name.
-            WeightsError: The file changed since it was checked.
+            WeightsError: The file changed since it was checked, or its codes are damaged.
         """
-        tensor = self.info(name)
-        return self._values(tensor, start=0, count=tensor.parameters).reshape(tensor.shape)
+        return self._held[name].whole()
 
     def read_rows(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
         """Return the rows from `start` to `stop` (not included) along the first axis.
@@ -111,21 +116,57 @@ class Source:
         Raises:
             KeyError: There is no tensor of this name.
             IndexError: It has no such rows.
-            WeightsError: The file changed since it was checked.
+            WeightsError: The file changed since it was checked, or its codes are damaged.
         """
         tensor = self.info(name)
         if not tensor.shape or not 0 <= start <= stop <= tensor.shape[0]:
             raise IndexError(f"{name} of shape {tensor.shape} has no rows {start} to {stop}")
-        width = tensor.parameters // max(tensor.shape[0], 1)
-        values = self._values(tensor, start=start * width, count=(stop - start) * width)
-        return values.reshape(stop - start, *tensor.shape[1:])
+        return self._held[name].rows(start, stop)
+
+    def gather(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Return single rows along the first axis; neighbours are read with one request.
+
+        Args:
+            name: The tensor.
+            rows: Row numbers, rising.
+
+        Raises:
+            KeyError: There is no tensor of this name.
+            IndexError: It has no such row.
+            ValueError: The numbers do not rise.
+            WeightsError: The file changed since it was checked, or its codes are damaged.
+        """
+        wanted = list(runs([int(row) for row in rows]))
+        if not wanted:
+            return self.read_rows(name, 0, 0)
+        return np.concatenate([self.read_rows(name, start, stop) for start, stop in wanted])
+
+    def row_blocks(self, name: str, values: int = 1 << 22) -> Iterator[NDArray[np.float32]]:
+        """Yield a tensor's rows in order, some at a time, so that memory stays bounded.
+
+        Args:
+            name: The tensor; a single value comes as one row.
+            values: About how many values come at once; never less than a row.
+
+        Raises:
+            KeyError: There is no tensor of this name.
+            WeightsError: The file changed since it was checked, or its codes are damaged.
+        """
+        tensor = self.info(name)
+        if not tensor.shape:
+            yield self.read(name).reshape(1)
+            return
+        step = max(1, values * tensor.shape[0] // max(tensor.parameters, 1))
+        for start in range(0, tensor.shape[0], step):
+            yield self.read_rows(name, start, min(start + step, tensor.shape[0]))
 
     def chunks(self, name: str, size: int = 1 << 22) -> Iterator[memoryview]:
         """Yield a tensor's bytes as they are stored, a chunk at a time, without converting them.
 
         Every chunk lies in the same buffer and is overwritten by the next one, so that memory
         stays at `size` whatever the tensor's size. Chunks of several tensors may be read from
-        several threads.
+        several threads. Of a tensor that was unpacked these are the codes; `stored` has the
+        scales.
 
         Args:
             name: The tensor.
@@ -135,12 +176,7 @@ class Source:
             KeyError: There is no tensor of this name.
             WeightsError: The file changed since it was checked, or while it was read.
         """
-        shard, tensor = self._places[name]
-        first = shard.data_start + tensor.start
-        for piece in shard.file.pieces(first, tensor.bytes, size=size):
-            with self._counting:
-                self.bytes_read += len(piece)
-            yield piece
+        yield from self._held[name].pieces(size)
 
     def tokenizer_vocabulary(self) -> tuple[str, ...] | None:
         """Return the tokens in the order of their ids; None when there is no `tokenizer.json`.
@@ -152,35 +188,30 @@ class Source:
         return None if rows is None else tuple(sorted(rows, key=rows.__getitem__))
 
     def token_rows(self) -> Mapping[str, int] | None:
-        """Return each token's row in the embedding; None when there is no `tokenizer.json`.
+        """Return each token's row in the embedding; None when nothing names the tokens.
 
         Raises:
             WeightsError: The tokenizer's file is damaged.
         """
-        if self._rows is None and self._tokenizer is not None:
-            rows = token_rows(self._tokenizer)
+        if self._rows is None and self._inventory.tokenizer is not None:
+            rows = token_rows(self._inventory.tokenizer)
             if isinstance(rows, Mistake):
                 raise WeightsError([rows])
             self._rows = MappingProxyType(rows)
         return self._rows
 
-    def _values(self, tensor: TensorInfo, *, start: int, count: int) -> NDArray[np.float32]:
-        item_bytes = ITEM_BYTES[tensor.dtype]
-        shard = self._places[tensor.name][0]
-        buffer = bytearray(count * item_bytes)
-        first = shard.data_start + tensor.start + start * item_bytes
-        shard.file.read_into(memoryview(buffer), start=first)
-        self.bytes_read += len(buffer)
-        stored = np.frombuffer(buffer, dtype=_STORED[tensor.dtype])
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes an infinity, and shows
-            return stored.astype(np.float32)
 
-
-def open_source(path: Path) -> Source:
-    """Open a folder of safetensors, or a single file, after checking every header.
+def open_source(
+    where: Path | str, *, access: Access | None = None, account: RangeAccount | None = None
+) -> Source:
+    """Open weights, here or far away, after checking every header.
 
     Args:
-        path: The folder or file.
+        where: A folder of safetensors or GGUF, a single file, or the address of either:
+            `https://host/folder/`, `https://host/model.gguf`, `hf://owner/name@revision`.
+        access: What may be asked of the network; of use for addresses only.
+        account: Where every range that is read is noted. Addresses have one in any case; local
+            readings are noted only here, since hashing them takes longer than reading them.
 
     Raises:
         WeightsError: A file is damaged, hostile, missing or of a refused format; every mistake
@@ -195,4 +226,7 @@ def open_source(path: Path) -> Source:
         ...     (source.names, source.read("w").sum(), source.bytes_read)
         (('w',), np.float32(2.0), 16)
     """
-    return Source(take_stock(path))
+    if isinstance(where, str) and "://" in where:
+        return Source(take_remote_stock(where, access or Access(), account or RangeAccount()))
+    inventory = take_stock(Path(where))
+    return Source(inventory if account is None else inventory.accounted(account))
