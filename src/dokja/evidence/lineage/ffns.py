@@ -99,6 +99,8 @@ def _blocks(
         yield from _flat(survey, tensors, router)
         return
     if "down" not in tensors or not {"up", "gate_up"} & set(tensors):
+        shown = ", ".join(tensor.shown for tensor in tensors.values())
+        survey.doubt(f"{shown}: a feed-forward block of which a part is missing")
         return
     down = survey.writer(tensors["down"])
     first, up = _readers(survey, tensors, down=down, woven=woven)

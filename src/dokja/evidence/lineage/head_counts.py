@@ -84,9 +84,12 @@ def _width(survey: Survey, rows: Rows) -> int | None:
     fitting = next((width for width in candidates if width and shared % width == 0), None)
     if fitting is not None:
         return fitting
+    if candidates and not survey.guesses:
+        survey.misfits = True
+        return None
     guess = gcd(shared, _USUAL)
     survey.doubt(
-        f"{rows.where}: neither shapes nor configuration tell how wide a head is; "
+        f"{rows.where}: neither shapes nor a fitting configuration tell how wide a head is; "
         f"{guess} was taken, so that {rows.queries // guess} query heads are a guess"
     )
     return guess

@@ -166,7 +166,8 @@ def _bodies(component: _Component, claims: Claims) -> Iterable[Body]:
     stacks: dict[str, list[Tensor]] = {}
     outside: list[Tensor] = []
     for tensor in component.tensors:
-        if tensor.place.layer is None:
+        # Factors of an adapter belong to matrices of another model, and are no layers.
+        if tensor.place.layer is None or component.role == "adapter":
             outside.append(tensor)
         else:
             stacks.setdefault(tensor.place.stack, []).append(tensor)
@@ -230,6 +231,15 @@ def _body(
 
 
 def _layers(survey: Survey, stacks: Mapping[str, Sequence[Tensor]]) -> tuple[Layer, ...]:
+    """Return the layers of all stacks; heads are guessed where the claimed ones fit no layer."""
+    layers = _built(survey, stacks)
+    if survey.misfits and all(layer.attention is None for layer in layers):
+        survey.start_again()
+        layers = _built(survey, stacks)
+    return layers
+
+
+def _built(survey: Survey, stacks: Mapping[str, Sequence[Tensor]]) -> tuple[Layer, ...]:
     layers: list[Layer] = []
     depth = {stack: {tensor.place.layer or 0 for tensor in held} for stack, held in stacks.items()}
     for stack in sorted(stacks, key=lambda stack: (-len(depth[stack]), stack)):

@@ -56,7 +56,10 @@ def outside_of(survey: Survey, tensors: Sequence[Tensor], *, role: str) -> Outsi
     matrices: dict[str, Cell] = {}
     for tensor in weights:
         if tensor.name not in survey.placed and _is_matrix(tensor):
-            cell = _matrix(survey, tensor, free=role in _FREE)
+            factor = role == "adapter" and len(tensor.shape) == 2  # noqa: PLR2004  # a matrix
+            cell = (
+                _factor(survey, tensor) if factor else _matrix(survey, tensor, free=role in _FREE)
+            )
             if cell is not None:
                 matrices[tensor.name] = cell
     _put_rest_aside(survey, tensors, free=role in _FREE)
@@ -144,7 +147,7 @@ def _matrix(survey: Survey, tensor: Tensor, *, free: bool) -> Cell | None:
     elif free:
         cell = Cell(tensor=tensor.name, units=first, residual=columns)
     else:
-        if tensor.place.role is not None:
+        if tensor.place.role not in {None, "embedding", "head"}:
             survey.doubt(
                 f"{tensor.shown} is named like {tensor.place.role}, but no side of it is the "
                 f"{survey.width} of the layers"
@@ -152,6 +155,15 @@ def _matrix(survey: Survey, tensor: Tensor, *, free: bool) -> Cell | None:
         return None
     survey.put([tensor])
     return cell
+
+
+def _factor(survey: Survey, tensor: Tensor) -> Cell:
+    """Return a factor of a low-rank change: its units are the dimensions between the factors."""
+    survey.put([tensor])
+    rows, columns = tensor.shape
+    if "lora_b" in tensor.name.lower() or "embedding_b" in tensor.name.lower():
+        return Cell(tensor=tensor.name, units=columns, residual=rows, turned=True)
+    return Cell(tensor=tensor.name, units=rows, residual=columns)
 
 
 def _put_rest_aside(survey: Survey, tensors: Sequence[Tensor], *, free: bool) -> None:

@@ -78,6 +78,8 @@ class Survey:
         doubts: What contradicts itself, so far.
         placed: Tensors with a place, so far.
         others: Those that are no matrix of units, by what they are.
+        guesses: Whether the width of a head may be guessed where what is claimed fits nowhere.
+        misfits: Whether some attention had no heads that fit.
     """
 
     width: int
@@ -87,7 +89,16 @@ class Survey:
     doubts: list[str] = field(default_factory=list)
     placed: set[str] = field(default_factory=set)
     others: dict[str, str] = field(default_factory=dict)
+    guesses: bool = False
+    misfits: bool = False
     _unsaid: int = 0
+
+    def start_again(self) -> None:
+        """Forget everything but the algebra, and guess from now on."""
+        self.doubts.clear()
+        self.placed.clear()
+        self.others.clear()
+        self.guesses, self.misfits, self._unsaid = True, False, 0
 
     def doubt(self, sentence: str) -> None:
         """Note a contradiction once; of very many only the first are kept, and their number."""
