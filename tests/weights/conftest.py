@@ -2,6 +2,8 @@
 
 import json
 import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,88 @@ def sharded(tmp_path) -> Path:
     index = {"metadata": {"total_size": 32}, "weight_map": dict(zip("ab", names, strict=True))}
     (home / "model.safetensors.index.json").write_text(json.dumps(index))
     return home
+
+
+class Folder(BaseHTTPRequestHandler):
+    """Serves bytes by path, in ranges; a trick may answer in its place."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        asked = self.headers.get("Range")
+        self.server.log.append((self.command, self.path, asked))
+        self.server.seen.append(dict(self.headers))
+        if self.server.trick is not None and self.server.trick(self):
+            return
+        data = self.server.files.get(self.path.partition("?")[0])
+        if data is None:
+            self.answer(404, b"")
+        elif asked is None:
+            self.answer(200, data)
+        else:
+            first, last = (int(part) for part in asked.removeprefix("bytes=").split("-"))
+            self.answer_range(data, first, min(last, len(data) - 1))
+
+    do_HEAD = do_GET  # noqa: N815  # the name that http.server calls
+
+    def answer_range(self, data, first, last, **headers):
+        if first >= len(data):
+            self.answer(416, b"", **{"Content-Range": f"bytes */{len(data)}"})
+            return
+        said = {"Content-Range": f"bytes {first}-{last}/{len(data)}", "ETag": '"one"'}
+        self.answer(206, data[first : last + 1], **(said | headers))
+
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *words):
+        """Say nothing: the tests read the log of requests."""
+
+
+class Server(ThreadingHTTPServer):
+    """A folder at an address of this machine.
+
+    Attributes:
+        files: Bytes by path.
+        trick: Called with every request; true when it has answered.
+        log: Method, path and range of every request.
+        seen: The headers of every request.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Folder)
+        self.files, self.trick, self.log, self.seen = {}, None, [], []
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Say nothing: lines are cut on purpose."""
+
+
+@pytest.fixture
+def server():
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def other_server():
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()

@@ -65,7 +65,13 @@ class Address:
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         here = f"{self.scheme}://{host}:{self.port}{self.path}"
-        return parse_address(urljoin(here, location))
+        try:
+            there = urljoin(here, location)
+        except ValueError as error:
+            raise _refused(
+                self.shown, f"a redirect to {shown_value(location)}", "an address"
+            ) from error
+        return parse_address(there)
 
 
 def parse_address(text: str) -> Address:

@@ -9,10 +9,12 @@ import http.client
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from dokja import __version__
 from dokja.errors import Mistake, RemoteError
@@ -24,6 +26,8 @@ __all__ = ["Answer", "Exchanges"]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _MOST_IDLE = 16
+
+_Idle: TypeAlias = dict[tuple[str, str, int], list[http.client.HTTPConnection]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +52,19 @@ class Answer:
 
 
 class Exchanges:
-    """Connections that are kept for the next request; several threads may ask."""
+    """Connections that are kept for the next request; several threads may ask.
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self._idle: dict[tuple[str, str, int], list[http.client.HTTPConnection]] = {}
+    Args:
+        access: The bounds.
+        home: The only host that gets the token.
+    """
+
+    def __init__(self, access: Access, *, home: Address) -> None:
+        self._access, self._home = access, home
+        self._idle: _Idle = {}
         self._sharing = threading.Lock()
+        # Whoever drops the source drops its lines.
+        weakref.finalize(self, _close, self._idle)
 
     @contextmanager
     def asked(
@@ -77,7 +88,7 @@ class Exchanges:
         at, commit = address, ""
         for _ in range(_MOST_REDIRECTS + 1):
             here, done = at, False
-            sent = self._headers(headers, secret=here.origin == address.origin)
+            sent = self._headers(headers, secret=here.origin == self._home.origin)
             connection = self._connection(here)
             try:
                 with _limited(connection, seconds), _told(here):
@@ -163,6 +174,13 @@ class Exchanges:
                 kept.append(connection)
                 return
         connection.close()
+
+
+def _close(idle: _Idle) -> None:
+    for kept in idle.values():
+        for connection in kept:
+            connection.close()
+    idle.clear()
 
 
 @contextmanager

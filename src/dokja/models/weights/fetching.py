@@ -56,11 +56,12 @@ class Fetcher:
     Args:
         access: The bounds.
         account: Where ranges are noted.
+        home: The address that was named; its host gets the token, and no other.
     """
 
-    def __init__(self, access: Access, account: RangeAccount) -> None:
+    def __init__(self, access: Access, account: RangeAccount, *, home: Address) -> None:
         self.access, self.account = access, account
-        self._exchanges = Exchanges(access)
+        self._exchanges = Exchanges(access, home=home)
         self._promised = 0
         self._spending = Lock()
 

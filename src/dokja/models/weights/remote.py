@@ -167,7 +167,8 @@ def take_remote_stock(where: str, access: Access, account: RangeAccount) -> Inve
         RemoteError: Something cannot be fetched, or not within the bounds.
         WeightsError: A header is damaged, hostile or of a refused format.
     """
-    fetcher = Fetcher(access, account)
+    home = access.hub if where.startswith("hf://") else where
+    fetcher = Fetcher(access, account, home=parse_address(home))
     name, folder, file, config = _place(where, fetcher)
     index = None if file else _index(folder, fetcher)
     names: Sequence[str] = [file or _SINGLE]
