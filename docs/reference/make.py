@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: commands, entry kinds, errors, the forge.
+"""Write the reference pages that follow from the code: commands, kinds, errors, forge, lineage.
 
 Run by `python3 run.py accept`; a test compares the pages with what this would write.
 """
@@ -165,6 +165,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "entry-kinds.md": kinds,
     "errors.md": mistakes,
+    "architectures.md": runpy.run_path(str(HERE / "lineage_pages.py"))["architectures"],
     **runpy.run_path(str(HERE / "forge_pages.py"))["pages"](_type),
 }
 
