@@ -2,13 +2,15 @@
 
 The likeness is the mean cosine, in the branch's basis, of the vectors of neurons that all
 matchings agree on: of gates, and of up and down without their sign. It is what is left of the
-reference's values; that neurons agree at all is the branch's own figure.
+reference's values; that neurons agree at all is the branch's own figure. Attention is laid
+beside it by Σ W_qᵀW_k and Σ W_oᵀW_v over heads, which no order or basis of heads changes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dokja.evidence.lineage.agreements import BranchReading, Side
 from dokja.evidence.lineage.bodies import Body
@@ -22,6 +24,8 @@ __all__ = ["Alignment", "align", "edits"]
 _MATCHED = 0.05
 _PRICES = MapPrices(unmatched=_MATCHED, step=_MATCHED / 2, back=_MATCHED / 2)
 _SAME_VALUES = 1 - 1e-6
+_SAME_ATTENTION = 1 - 1e-4
+_MAYBE_ROUNDED = 0.99
 _ONLY_REORDERED = 0.98
 _IN_PLACE = 0.98
 
@@ -33,6 +37,8 @@ class Alignment:
     Attributes:
         layers: (suspect's layer, reference's) of those that go together.
         likeness: Mean cosine of agreeing neurons' vectors, the median over mapped layers.
+        attention: Smallest cosine of what attention makes of mapped layers; none where a side
+            has no attention that is known.
         experts: For each mapped pair of layers with experts, (suspect's block, reference's) by
             name; empty where there are none.
         upcycled: Whether several experts of the suspect go with one block of the reference.
@@ -42,6 +48,7 @@ class Alignment:
 
     layers: tuple[tuple[int, int], ...]
     likeness: float
+    attention: float | None
     experts: Mapping[tuple[int, int], tuple[tuple[str, str], ...]]
     upcycled: bool
     undone: tuple[str, ...]
@@ -65,6 +72,7 @@ def align(reading: BranchReading, ours: Side, theirs: Side) -> Alignment:
     layers = layer_map(table.layer_table(), prices=_PRICES)
     likenesses = [_likeness(table.best[pair]) for pair in layers if pair in table.best]
     likeness = float(np.median(likenesses)) if likenesses else 0.0
+    attention = _attention(table, ours, theirs, layers=layers)
     experts = _experts(table, layers)
     upcycled = _is_upcycled(ours, theirs, layers)
     depth = (len(ours.body.layers), len(theirs.body.layers))
@@ -72,12 +80,16 @@ def align(reading: BranchReading, ours: Side, theirs: Side) -> Alignment:
     return Alignment(
         layers=layers,
         likeness=likeness,
+        attention=attention,
         experts=experts,
         upcycled=upcycled,
         undone=_undone(table, layers),
         kinship=Kinship(
             correlation=likeness,
-            equal=likeness >= _SAME_VALUES and len(layers) == depth[0],
+            equal=likeness >= _SAME_VALUES
+            and len(layers) == depth[0]
+            and (attention is None or attention >= _SAME_ATTENTION),
+            rounded=_SAME_VALUES > likeness >= _MAYBE_ROUNDED,
             depth_edit=is_depth_edit(layers, layers=depth),
             width_edit=bool(width),
             upcycled=upcycled,
@@ -124,6 +136,27 @@ def _likeness(best: tuple[Block, Block, Agreement]) -> float:
     signed = not left.gated
     values = [one if signed or place == 0 else np.abs(one) for place, one in enumerate(cosines)]
     return float(np.mean(values))
+
+
+def _attention(
+    table: AgreementTable, ours: Side, theirs: Side, *, layers: Sequence[tuple[int, int]]
+) -> float | None:
+    left = {block.layer: block.space.forms for block in ours.folded.blocks}
+    right = {block.layer: block.space.forms for block in theirs.folded.blocks}
+    found = []
+    for i, j in layers:
+        turn = table.turns.get(i)
+        for name in ("qk", "ov"):
+            if name in left.get(i, {}) and name in right.get(j, {}):
+                other = right[j][name]
+                other = other if turn is None else turn.T @ other @ turn
+                found.append(_cosine(left[i][name], other))
+    return min(found, default=None)
+
+
+def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(np.sum(one * other)) / lengths if lengths else 0.0
 
 
 def _experts(

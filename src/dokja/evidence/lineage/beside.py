@@ -146,15 +146,18 @@ def all_equal(reading: Reading, pairs: Sequence[tuple[int, int]]) -> bool:
 
 
 def only_low_rank(reading: Reading, pairs: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether every matrix that changed did so by a low rank, and some did change."""
+    """Tell whether every matrix that changed did so by a low rank, and some did change.
+
+    Low is an eighth of the columns and at most 256: no adapter in use has more.
+    """
     changes = [
-        change(ours.raw, theirs.raw)
+        (change(ours.raw, theirs.raw).rank, ours.raw.shape[1])
         for pair in pairs
         for ours, theirs in _both(reading, pair)
         if not _equal(ours, theirs)
     ]
     return bool(changes) and all(
-        one.rank <= min(_HIGHEST_ADAPTER_RANK, one.full_rank // 8) for one in changes
+        rank <= min(_HIGHEST_ADAPTER_RANK, columns // 8) for rank, columns in changes
     )
 
 

@@ -9,6 +9,8 @@
 | night | F1 | 0.8M | 12 | 6 | 600 by 2,048 | one night |
 | | F2, F3 | 0.8M, 1.0M | 10 | 4 | 400 by 1,024 and 2,048 | |
 | | F5 | 0.8M and 40k | 8 | 4 | 600 by 512 | |
+| null | F1 | 99k | 128 | 0 | 300 by 512 | what strangers on the same data reach |
+| long | F1 | 2.5M | 3 | 0 | 6,000 by 512 | whether well-trained strangers converge |
 
 | tier | models, of which stored | processor seconds | disk |
 |---|---|---|---|
@@ -91,7 +93,7 @@ class Tier:
     """A size of the zoo.
 
     Attributes:
-        name: `smoke`, `small` or `night`.
+        name: One of `TIERS`.
         corpus_tokens: Tokens of each corpus.
         families: Each family's share.
         torch: Whether engines that need torch are used.
@@ -183,6 +185,7 @@ _SMALL_LATENT = _latent(48, layers=4, heads=4, ffn=32)
 _NIGHT_LLAMA = _llama(128, layers=4, heads=8, kv_heads=4, ffn=352)
 _NIGHT_GPT2 = _gpt2(128, layers=4, heads=8, ffn=512)
 _NIGHT_LATENT = _latent(128, layers=4, heads=8, ffn=96)
+_WIDE_LLAMA = _llama(256, layers=4, heads=4, kv_heads=2, ffn=512)
 _BENCH, _SHORT, _SEEN = (16, 128), (16, 64), (16, 32)
 
 TIERS: Mapping[str, Tier] = MappingProxyType(
@@ -224,6 +227,20 @@ TIERS: Mapping[str, Tier] = MappingProxyType(
                     _NIGHT_LLAMA, roots=(4, 2, 2), derived=4, steps=600, lr=3e-3, batch=_SEEN
                 ),
             },
+        ),
+        "null": Tier(
+            name="null",
+            corpus_tokens=160_000,
+            torch=False,
+            families={
+                "F1": _share(_SMALL_LLAMA, roots=(96, 0, 32), derived=0, steps=300, lr=6e-3),
+            },
+        ),
+        "long": Tier(
+            name="long",
+            corpus_tokens=3_000_000,
+            torch=False,
+            families={"F1": _share(_WIDE_LLAMA, roots=(2, 0, 1), derived=0, steps=6000, lr=2e-3)},
         ),
     }
 )

@@ -1,0 +1,234 @@
+"""What known pairs say a reading means: classes that are left open, and a likelihood ratio.
+
+A calibration is data (`calibrations/*.json`), fitted on the zoo's calibration side by
+`benchmarks/lineage/calibrate.py` and never on what it is tested on. It says how well a reading
+fits each class: independent, shared initialisation, derived.
+
+- *Likelihood ratio*: odds of derived against independent by a regularised multinomial logistic
+  model, over the odds it was fitted with. It is capped at the number of independent pairs of
+  roots behind it, since no number of pairs supports more.
+- *Set*: every class whose conformal p-value is above the level. One score for each root, its
+  worst pair's, so that many derivatives of one root count once (split conformal by root). With R
+  roots the smallest honest level is 1 / (R + 1).
+
+Outside its range (width, depth, kind of feed-forward block) a calibration says nothing: the
+likelihood ratio is missing, and relations stay as wide as they were.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from dokja.values import Digest, canonical_bytes
+
+__all__ = ["CLASSES", "Calibrated", "Calibration", "Features", "default_calibration"]
+
+CLASSES = ("independent", "shared_initialisation", "derived")
+"""Every class, in the order in which calibrations hold their figures."""
+
+_SHIPPED = "2026-11-26.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """A reading in numbers without dimension; what could not be read is none.
+
+    Attributes:
+        agreement: The largest share of any branch, in the median of interior layers.
+        correlation: Mean correlation in the same coordinates.
+        gains: Centred correlation of normalisation gains.
+    """
+
+    agreement: float | None
+    correlation: float | None
+    gains: float | None
+
+    def values(self, names: Sequence[str]) -> list[float] | None:
+        """Return these features in order; none where one of them is missing."""
+        found = [getattr(self, name) for name in names]
+        return None if any(value is None for value in found) else [float(v) for v in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What a calibration says of one reading.
+
+    Attributes:
+        calibration: Its id.
+        digest: Of its data.
+        inside: Whether the component lies in its range.
+        classes: Classes that are left open; empty where the reading is unlike all of them, or
+            where nothing is said.
+        level: Of the set.
+        log10_ratio: log₁₀ of derived against independent; none outside the range.
+        capped_by: How many independent pairs of roots stand behind it.
+        missing: Why nothing is said; empty where something is.
+    """
+
+    calibration: str
+    digest: Digest
+    inside: bool
+    classes: tuple[str, ...] = ()
+    level: float | None = None
+    log10_ratio: float | None = None
+    capped_by: int = 0
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    """A logistic model over some features, with what conformal sets need.
+
+    Attributes:
+        features: Their names.
+        centre: Mean of each.
+        scale: Spread of each.
+        weights: For each class the intercept, then a weight for each feature.
+        log_odds: ln of derived against independent in what it was fitted on.
+        scores: For each class, each root's worst 1 − p, rising.
+    """
+
+    features: tuple[str, ...]
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[tuple[float, ...], ...]
+    log_odds: float
+    scores: tuple[tuple[float, ...], ...]
+
+    def shares(self, values: Sequence[float]) -> list[float]:
+        """Return each class's probability in what it was fitted on."""
+        held = [
+            (value - centre) / scale
+            for value, centre, scale in zip(values, self.centre, self.scale, strict=True)
+        ]
+        logs = [
+            weights[0] + math.fsum(w * value for w, value in zip(weights[1:], held, strict=True))
+            for weights in self.weights
+        ]
+        top = max(logs)
+        raised = [math.exp(one - top) for one in logs]
+        total = math.fsum(raised)
+        return [one / total for one in raised]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A calibration, as it is shipped.
+
+    Attributes:
+        id: Its name, a date.
+        digest: SHA-256 of its canonical JSON.
+        made_from: What it was fitted on: zoos by tier, each with its manifest's digest.
+        widths: Smallest and largest width of a residual stream that it covers.
+        depths: Likewise, layers.
+        gated: Which kinds of feed-forward block: with gates, without.
+        root_pairs: Independent pairs of roots behind it.
+        level: Of the sets.
+        models: Logistic models, the one with most features first.
+    """
+
+    id: str
+    digest: Digest
+    made_from: Mapping[str, str]
+    widths: tuple[int, int]
+    depths: tuple[int, int]
+    gated: tuple[bool, ...]
+    root_pairs: int
+    level: float
+    models: tuple[_Model, ...]
+
+    def says(self, features: Features, *, width: int, depth: int, gated: bool) -> Calibrated:
+        """Return what a reading means.
+
+        Args:
+            features: The reading.
+            width: Of the component's residual stream.
+            depth: How many layers it has.
+            gated: Whether its feed-forward blocks are gated.
+        """
+        outside = [
+            f"{name} {value} is outside {low} to {high}"
+            for name, value, (low, high) in (
+                ("width", width, self.widths),
+                ("depth", depth, self.depths),
+            )
+            if not low <= value <= high
+        ]
+        if gated not in self.gated:
+            outside.append("no such feed-forward block was calibrated")
+        if outside:
+            return self._silent("; ".join(outside), inside=False)
+        for model in self.models:
+            values = features.values(model.features)
+            if values is not None:
+                return self._said(model, values)
+        return self._silent("nothing could be read that it knows", inside=True)
+
+    def _silent(self, missing: str, *, inside: bool) -> Calibrated:
+        return Calibrated(calibration=self.id, digest=self.digest, inside=inside, missing=missing)
+
+    def _said(self, model: _Model, values: Sequence[float]) -> Calibrated:
+        shares = model.shares(values)
+        left = tuple(
+            name
+            for name, share, scores in zip(CLASSES, shares, model.scores, strict=True)
+            if _conformal(1 - share, scores) > self.level
+        )
+        tiny = 1e-300
+        ratio = math.log(max(shares[2], tiny)) - math.log(max(shares[0], tiny)) - model.log_odds
+        cap = math.log10(max(self.root_pairs, 1))
+        return Calibrated(
+            calibration=self.id,
+            digest=self.digest,
+            inside=True,
+            classes=left,
+            level=self.level,
+            log10_ratio=max(-cap, min(cap, ratio / math.log(10))),
+            capped_by=self.root_pairs,
+        )
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Calibration":
+        """Return the calibration that a file states.
+
+        Raises:
+            KeyError: A key is missing.
+            ValueError: A value makes no sense.
+        """
+        if said["schema"] != "dokja.lineage-calibration/1" or tuple(said["classes"]) != CLASSES:
+            raise ValueError("another schema, or other classes")
+        return cls(
+            id=str(said["id"]),
+            digest=Digest.of(canonical_bytes(dict(said))),
+            made_from=dict(said["made_from"]),
+            widths=(int(said["widths"][0]), int(said["widths"][1])),
+            depths=(int(said["depths"][0]), int(said["depths"][1])),
+            gated=tuple(bool(one) for one in said["gated"]),
+            root_pairs=int(said["root_pairs"]),
+            level=float(said["level"]),
+            models=tuple(
+                _Model(
+                    features=tuple(model["features"]),
+                    centre=tuple(map(float, model["centre"])),
+                    scale=tuple(map(float, model["scale"])),
+                    weights=tuple(tuple(map(float, row)) for row in model["weights"]),
+                    log_odds=float(model["log_odds"]),
+                    scores=tuple(tuple(map(float, row)) for row in model["scores"]),
+                )
+                for model in said["models"]
+            ),
+        )
+
+
+def _conformal(score: float, known: Sequence[float]) -> float:
+    """Return the share of roots, this one among them, whose score is as large."""
+    return (1 + sum(one >= score for one in known)) / (len(known) + 1)
+
+
+def default_calibration() -> Calibration:
+    """Return the calibration that this release ships."""
+    folder = resources.files("dokja.evidence.lineage") / "calibrations"
+    return Calibration.from_json(json.loads((folder / _SHIPPED).read_text(encoding="utf-8")))
