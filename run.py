@@ -100,7 +100,15 @@ def test(words: Sequence[str]) -> int:
 def torch(words: Sequence[str]) -> int:
     """Run the tests that need torch."""
     python = environment("torch") / "python"
-    command = [python, "-m", "pytest", "-m", "torch", *_side_by_side(words), *words]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pytest",
+        "-m",
+        "torch",
+        *_side_by_side(words),
+        *words,
+    ]
     return _run(command, settings=ONE_THREAD)
 
 
@@ -262,7 +270,15 @@ def _pytest(binaries: Path, words: Sequence[str]) -> int:
             print(f"Left out: the tests marked {marker}, since {program} is not on this machine.")
             print(f"  On Debian or Ubuntu: apt-get install {packages}")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
-    command = [binaries / "python", "-m", "pytest", "-m", chosen, *_side_by_side(words), *words]
+    command: list[str | Path] = [
+        binaries / "python",
+        "-m",
+        "pytest",
+        "-m",
+        chosen,
+        *_side_by_side(words),
+        *words,
+    ]
     return _run(command, settings=ONE_THREAD)
 
 
