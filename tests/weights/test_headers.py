@@ -37,7 +37,7 @@ def test_header_that_is_sound_has_no_mistakes():
     ("changes", "place"),
     [
         ({"dtype": "F33"}, "tensor 'w', dtype"),
-        ({"dtype": "F8_E8M0"}, "tensor 'w', dtype"),
+        ({"dtype": "F8_E3M4"}, "tensor 'w', dtype"),
         ({"dtype": 7}, "tensor 'w', dtype"),
         ({"dtype": ["F32"]}, "tensor 'w', dtype"),
         ({"shape": [-2, -3]}, "tensor 'w', shape"),

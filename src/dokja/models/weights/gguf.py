@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,6 +184,7 @@ class PairedRows:
 
     held: StoredTensor
     heads: int
+    by_rows: ClassVar[bool] = True
 
     @property
     def info(self) -> TensorInfo:
@@ -221,6 +223,7 @@ class WholeGain:
     """
 
     held: StoredTensor
+    by_rows: ClassVar[bool] = True
 
     @property
     def info(self) -> TensorInfo:

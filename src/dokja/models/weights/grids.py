@@ -52,6 +52,7 @@ _PLAIN: Mapping[str, DTypeLike] = MappingProxyType(
         "U16": "<u2",
         "U8": "u1",
         "BOOL": "?",
+        "F8_E8M0": ml_dtypes.float8_e8m0fnu,
     }
 )
 _FLOAT8: Mapping[str, DTypeLike] = MappingProxyType(

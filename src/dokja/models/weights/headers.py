@@ -65,6 +65,7 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
         "BOOL": 1,
         "F8_E4M3": 1,
         "F8_E5M2": 1,
+        "F8_E8M0": 1,
     }
 )
 """Bytes of one value, for each type that can be read."""

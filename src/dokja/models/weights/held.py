@@ -8,7 +8,7 @@ of it. A `Meter` counts the bytes of values that come out of them.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,10 @@ class Held(Protocol):
     def info(self) -> TensorInfo:
         """Its name, how it is stored, and its logical shape."""
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether some rows can be read without reading them all."""
+
     def whole(self) -> NDArray[np.float32]:
         """Return all values in the tensor's shape."""
 
@@ -117,10 +121,12 @@ class StoredTensor:
     data_start: int
     grid: Grid
     meter: Meter
+    by_rows: ClassVar[bool] = True
 
-    def whole(self) -> NDArray[np.float32]:
-        """Return all values in the tensor's shape."""
-        return self.values(0, self.info.parameters).reshape(self.info.shape)
+    def whole(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return all values in the tensor's shape, in this array if one is given."""
+        flat = None if out is None else out.reshape(-1)
+        return self.values(0, self.info.parameters, out=flat).reshape(self.info.shape)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return rows along the first axis."""
@@ -128,9 +134,11 @@ class StoredTensor:
         values = self.values(start * width, (stop - start) * width)
         return values.reshape(stop - start, *self.info.shape[1:])
 
-    def values(self, first: int, count: int) -> NDArray[np.float32]:
+    def values(
+        self, first: int, count: int, *, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Return `count` values from the `first` on; both are whole numbers of blocks."""
-        out = np.empty(count, dtype=np.float32)
+        out = np.empty(count, dtype=np.float32) if out is None else out
         grid = self.grid
         size = _PIECE // grid.bytes * grid.bytes
         at = 0
@@ -139,6 +147,15 @@ class StoredTensor:
             grid.decode(np.frombuffer(piece, dtype=np.uint8), out[at : at + done])
             at += done
         return out
+
+    def blocks(self, rows: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the rows in order, `rows` at a time, each block in the same memory."""
+        width = self.info.parameters // max(self.info.shape[0], 1)
+        out = np.empty(min(rows, self.info.shape[0]) * width, dtype=np.float32)
+        for piece in self._run(0, self.info.bytes, size=max(self._bytes(rows * width), 1)):
+            count = len(piece) // self.grid.bytes * self.grid.values
+            self.grid.decode(np.frombuffer(piece, dtype=np.uint8), out[:count])
+            yield out[:count].reshape(-1, *self.info.shape[1:])
 
     def stored(self, first: int, count: int) -> NDArray[np.uint8]:
         """Return the bytes of whole blocks as they are stored."""

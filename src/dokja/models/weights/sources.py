@@ -18,7 +18,7 @@ from dokja.errors import Mistake, WeightsError
 from dokja.models.weights.access import Access
 from dokja.models.weights.folders import take_stock
 from dokja.models.weights.headers import TensorInfo
-from dokja.models.weights.held import Held, Meter
+from dokja.models.weights.held import Held, Meter, StoredTensor
 from dokja.models.weights.inventories import Inventory
 from dokja.models.weights.ranges import RangeAccount, runs
 from dokja.models.weights.remote import take_remote_stock
@@ -98,17 +98,31 @@ class Source:
         """
         return self._held[name].info
 
-    def read(self, name: str) -> NDArray[np.float32]:
+    def read(self, name: str, *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return a tensor's values, in its own shape.
 
         Values that were stored more finely than float32 are rounded to it; NaN and infinities
         stay what they are.
 
+        Args:
+            name: The tensor.
+            out: Where to write them, of the tensor's shape and in C order. Fresh memory costs
+                more than the conversion: who reads many large tensors gives the same again.
+
         Raises:
             KeyError: There is no tensor of this name.
+            ValueError: `out` has another shape or order.
             WeightsError: The file changed since it was checked, or its codes are damaged.
         """
-        return self._held[name].whole()
+        held = self._held[name]
+        if out is None:
+            return held.whole()
+        if out.shape != held.info.shape or not out.flags.c_contiguous or out.dtype != np.float32:
+            raise ValueError(f"{name} of shape {held.info.shape} does not fit into {out.shape}")
+        if isinstance(held, StoredTensor):
+            return held.whole(out)
+        out[...] = held.whole()
+        return out
 
     def read_rows(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
         """Return the rows from `start` to `stop` (not included) along the first axis.
@@ -141,8 +155,10 @@ class Source:
             return self.read_rows(name, 0, 0)
         return np.concatenate([self.read_rows(name, start, stop) for start, stop in wanted])
 
-    def row_blocks(self, name: str, values: int = 1 << 22) -> Iterator[NDArray[np.float32]]:
+    def row_blocks(self, name: str, values: int = 1 << 19) -> Iterator[NDArray[np.float32]]:
         """Yield a tensor's rows in order, some at a time, so that memory stays bounded.
+
+        A block may be overwritten by the next one: whoever wants to keep it copies it.
 
         Args:
             name: The tensor; a single value comes as one row.
@@ -152,13 +168,18 @@ class Source:
             KeyError: There is no tensor of this name.
             WeightsError: The file changed since it was checked, or its codes are damaged.
         """
-        tensor = self.info(name)
+        held, tensor = self._held[name], self.info(name)
         if not tensor.shape:
             yield self.read(name).reshape(1)
             return
         step = max(1, values * tensor.shape[0] // max(tensor.parameters, 1))
+        if isinstance(held, StoredTensor):
+            yield from held.blocks(step)
+            return
+        whole = None if held.by_rows else held.whole()
         for start in range(0, tensor.shape[0], step):
-            yield self.read_rows(name, start, min(start + step, tensor.shape[0]))
+            stop = min(start + step, tensor.shape[0])
+            yield held.rows(start, stop) if whole is None else whole[start:stop]
 
     def chunks(self, name: str, size: int = 1 << 22) -> Iterator[memoryview]:
         """Yield a tensor's bytes as they are stored, a chunk at a time, without converting them.
