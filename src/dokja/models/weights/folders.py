@@ -231,7 +231,7 @@ def _missing_numbers(path: Path, names: set[str]) -> Iterator[Mistake]:
 
 
 def _config(path: Path, folder: Path) -> tuple[Mapping[str, Any] | None, list[Mistake]]:
-    file = _beside(path, folder, "config.json")
+    file = _beside(path, folder, "config.json") or _beside(path, folder, "adapter_config.json")
     if file is None:
         return None, []
     found = file if isinstance(file, Mistake) else read_config(file)

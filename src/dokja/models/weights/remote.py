@@ -215,6 +215,8 @@ def _place(where: str, fetcher: Fetcher) -> tuple[str, Address, str, FetchedSide
         raise WeightsError([refused])
     if last.lower().endswith((".safetensors", ".gguf")):
         claim = _small(address, "config.json", fetcher, at_most=_CONFIG_BYTES)
+        if claim is None and last == "adapter_model.safetensors":
+            claim = _small(address, "adapter_config.json", fetcher, at_most=_CONFIG_BYTES)
         return last.rpartition(".")[0], address, last, claim
     folder = replace(address, path=f"{path.rstrip('/')}/{sign}{query}")
     name = unquote(path.rstrip("/").rpartition("/")[2]) or address.host
