@@ -1,27 +1,39 @@
 """Where weights come from: what each component is statistically consistent with, and how surely.
 
-This first room compares in the same coordinates only: weights that were re-ordered or turned are
-not recognised, and no answer here is "unrelated". There is *no evidence*, with the smallest
-likeness that would have been seen, or *not testable*, with the reason.
+Weights are compared in the same coordinates, and by how neurons match once re-ordered neurons, a
+turned residual stream or replaced embeddings are undone. No answer here is "unrelated": there is
+*no evidence*, with the smallest likeness that would have been seen, or *not testable*, with the
+reason.
 """
 
 from dokja.evidence.lineage.components import ComponentSpec, Inventory, inventory
 from dokja.evidence.lineage.controls import ControlReading
+from dokja.evidence.lineage.documents import SCHEMA, Named, trace_document
 from dokja.evidence.lineage.drafts import finding_drafts
 from dokja.evidence.lineage.findings import (
     METHOD,
+    BranchSummary,
     ComponentFinding,
     GainReading,
+    LayerAgreement,
     LayerReading,
+    MergeReading,
     TokenRows,
     TraceReport,
 )
+from dokja.evidence.lineage.many import Chance, Tracing, trace_all
+from dokja.evidence.lineage.merging import decompose
+from dokja.evidence.lineage.other_facts import OtherFacts, Setting
+from dokja.evidence.lineage.outcomes import Outcome, outcome_of
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.relations import Derivation, Direction, Relation
 from dokja.evidence.lineage.tracing import trace
 
 __all__ = [
     "METHOD",
+    "SCHEMA",
+    "BranchSummary",
+    "Chance",
     "ComponentFinding",
     "ComponentSpec",
     "ControlReading",
@@ -29,12 +41,23 @@ __all__ = [
     "Direction",
     "GainReading",
     "Inventory",
+    "LayerAgreement",
     "LayerReading",
+    "MergeReading",
+    "Named",
+    "OtherFacts",
+    "Outcome",
     "Plan",
     "Relation",
+    "Setting",
     "TokenRows",
     "TraceReport",
+    "Tracing",
+    "decompose",
     "finding_drafts",
     "inventory",
+    "outcome_of",
     "trace",
+    "trace_all",
+    "trace_document",
 ]

@@ -20,7 +20,8 @@ from dokja.evidence.lineage.agreements import (
 )
 from dokja.evidence.lineage.alignments import Alignment, align, edits
 from dokja.evidence.lineage.controls import ControlReading
-from dokja.evidence.lineage.findings import BranchSummary, ComponentFinding
+from dokja.evidence.lineage.effects import optional_rows
+from dokja.evidence.lineage.findings import BranchSummary, ComponentFinding, LayerAgreement
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.relations import Derivation, Relation, derivation_of, relations_of
 from dokja.evidence.statistics import clustered_mean
@@ -79,12 +80,18 @@ def look(ours: Side, theirs: Side, *, plan: Plan, rng: np.random.Generator) -> L
 def summary(reading: BranchReading) -> BranchSummary:
     """Return a branch's reading as findings hold it, without arrays."""
     table = reading.table
-    shares = []
+    shares, agreements = [], []
     if table is not None:
         for i, row in enumerate(table.shares):
             if np.isfinite(row).any():
                 j = int(np.nanargmax(row))
                 shares.append((i, j, float(row[j])))
+                held = table.best[i, j][2]
+                agreements.append(
+                    LayerAgreement(
+                        suspect=i, reference=j, two=held.two, three=held.three, of=held.of
+                    )
+                )
     return BranchSummary(
         branch=reading.branch,
         missing=reading.missing,
@@ -95,6 +102,8 @@ def summary(reading: BranchReading) -> BranchSummary:
         found=reading.found,
         shares=tuple(shares),
         tests=0 if table is None else table.tests,
+        agreements=tuple(agreements),
+        pairs=() if table is None else optional_rows(table.shares),
     )
 
 
@@ -141,6 +150,9 @@ def _named_anew(finding: ComponentFinding, looked: Looked) -> ComponentFinding:
         relations = (Relation.UPCYCLED,)
     elif Relation.DEPTH_EDITED not in relations and edits(looked.ours.body, looked.theirs.body):
         relations = (Relation.WIDTH_EDITED,)
+    elif alignment is not None and alignment.kinship.equal:
+        # The same neurons and the same attention: what differed was only how they are written.
+        relations = (Relation.IDENTICAL,) if Relation.REQUANTISED not in relations else relations
     elif alignment is not None and Relation.SHARED_INITIALISATION in relations:
         # Neurons agree throughout: what they share, training made and no random start.
         relations = tuple(one for one in relations if one is not Relation.SHARED_INITIALISATION)
@@ -172,7 +184,7 @@ def _found(
     rng: np.random.Generator,
 ) -> ComponentFinding:
     smallest, controls = smallest_agreeing(looked.theirs.folded, plan=plan, rng=rng)
-    relations = relations_of(alignment.kinship)
+    relations = _by_likeness(alignment)
     null = ControlReading(
         kind="independent",
         name="reference-turned-apart",
@@ -196,6 +208,14 @@ def _found(
         layers_compared=len(looked.ours.folded.layers),
         reasons=(Reason(code="lineage-by-agreement", params={"branch": reading.branch}),),
     )
+
+
+def _by_likeness(alignment: Alignment) -> tuple[Relation, ...]:
+    """Return what a likeness of neurons leaves open: a grid cannot be seen once it was turned."""
+    relations = relations_of(replace(alignment.kinship, rounded=False))
+    if alignment.kinship.rounded and Relation.FINE_TUNED in relations:
+        return (Relation.REQUANTISED, *relations)
+    return relations
 
 
 def _effect(reading: BranchReading, *, plan: Plan) -> Estimate:

@@ -35,6 +35,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "무관한 것으로 알려진 모델도 비슷한 값을 보여 판단할 수 없다.",
         "A model known to be a stranger comes too near for a verdict.",
     ),
+    "lineage-many-tests": (
+        "여러 모델과 견주었으므로 이 정도의 값은 우연으로도 나올 수 있어 판단할 수 없다.",
+        "Among as many comparisons as were made, chance alone may show as much: no verdict.",
+    ),
     "lineage-by-agreement": (
         "같은 좌표가 아니라 뉴런 대응의 일치로 본 결과다. 효과는 일치한 뉴런의 비율이다.",
         "Seen by how neurons match, not in the same coordinates; the effect is their share.",
@@ -48,6 +52,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
 _LEFT_OUT = (
     "비교할 수 없는 값이 있어 제외된 텐서 {n}개.",
     "Tensors left out because their values cannot be compared: {n}.",
+)
+_MERGED = (
+    "여러 모델의 가중 합으로 설명된다: {parents}. 남는 에너지 {left:.1%}.",
+    "Explained as a weighted sum: {parents}; energy left {left:.1%}.",
 )
 _UNCLAIMED = (
     "신고된 구성요소에 속하지 않아 비교되지 않은 텐서 {n}개.",
@@ -144,6 +152,15 @@ def _note(report: TraceReport, finding: ComponentFinding) -> dict[str, Json] | N
     if left_out:
         korean, english = _LEFT_OUT
         said.append((korean.format(n=left_out), english.format(n=left_out)))
+    if finding.merge is not None:
+        weighed = zip(finding.merge.parents, finding.merge.weights, strict=True)
+        parents = ", ".join(f"{name} {weight.value:.2f}" for name, weight in weighed)
+        said += [
+            (
+                _MERGED[0].format(parents=parents, left=finding.merge.left),
+                _MERGED[1].format(parents=parents, left=finding.merge.left),
+            )
+        ]
     if report.unclaimed:
         korean, english = _UNCLAIMED
         n = len(report.unclaimed)

@@ -3,13 +3,16 @@
 import math
 from statistics import NormalDist
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dokja.evidence.lineage.findings import LayerReading, TokenRows
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.screening import Screen
 from dokja.evidence.statistics import clustered_mean
 from dokja.values import Estimate, Missing
 
-__all__ = ["effect_of", "effect_of_rows", "layer_readings"]
+__all__ = ["effect_of", "effect_of_rows", "layer_readings", "optional_rows"]
 
 _LEAST_CLUSTERS = 3
 
@@ -73,4 +76,16 @@ def effect_of_rows(rows: TokenRows, *, plan: Plan) -> Estimate:
         standard_error=rows.standard_error,
         rests_on=(("tokens", rows.tokens),),
         method="centred-correlation",
+    )
+
+
+def optional_rows(table: NDArray[np.float64]) -> tuple[tuple[float | None, ...], ...]:
+    """Return a table as plain rows; none where it has no number.
+
+    Example:
+        >>> optional_rows(np.array([[0.5, np.nan]]))
+        ((0.5, None),)
+    """
+    return tuple(
+        tuple(value if math.isfinite(value) else None for value in row) for row in table.tolist()
     )

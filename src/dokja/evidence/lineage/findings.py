@@ -17,7 +17,9 @@ __all__ = [
     "BranchSummary",
     "ComponentFinding",
     "GainReading",
+    "LayerAgreement",
     "LayerReading",
+    "MergeReading",
     "TokenRows",
     "TraceReport",
 ]
@@ -81,6 +83,50 @@ class TokenRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerAgreement:
+    """How many neurons of one layer agree with the layer of the reference that it is nearest to.
+
+    Attributes:
+        suspect: Layer of the suspect.
+        reference: Layer of the reference.
+        two: Neurons whose gates and ups agree; of the block that agrees most.
+        three: Neurons on which all matchings agree.
+        of: Neurons of the smaller block.
+    """
+
+    suspect: int
+    reference: int
+    two: int
+    three: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeReading:
+    """A component as a weighted sum of several references.
+
+    Attributes:
+        parents: Names of the references that make it up, the one that leaves least first.
+        places: Their places among the candidates.
+        weights: Of each, the mean over layers with its interval; they add up to 1.
+        left: Share of the component's energy that the sum leaves unexplained.
+        left_by_one: Share that the best single reference leaves.
+        left_by_twin: Share that is left with the last parent's scrambled twin in its place.
+        layers: For each layer its number and the parents' weights there.
+        tensors: How many tensors it rests on.
+    """
+
+    parents: tuple[str, ...]
+    places: tuple[int, ...]
+    weights: tuple[Estimate, ...]
+    left: float
+    left_by_one: float
+    left_by_twin: float
+    layers: tuple[tuple[int, tuple[float, ...]], ...]
+    tensors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BranchSummary:
     """What one branch said of a component: how far neurons' matchings agree under its basis.
 
@@ -96,6 +142,9 @@ class BranchSummary:
         shares: For each layer of the suspect the largest share, and with which layer of the
             reference: (suspect's, reference's, share).
         tests: How many pairs of blocks were matched.
+        agreements: The same in neurons.
+        pairs: Share for every pair of layers: the suspect's by the reference's; none for a pair
+            that could not be compared.
     """
 
     branch: str
@@ -107,6 +156,8 @@ class BranchSummary:
     found: bool = False
     shares: tuple[tuple[int, int, float], ...] = ()
     tests: int = 0
+    agreements: tuple[LayerAgreement, ...] = ()
+    pairs: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +195,9 @@ class ComponentFinding:
             agreement.
         expert_map: (suspect's layer, its block, reference's layer, its block), where a side has
             experts.
+        merge: The component as a weighted sum of several references, where it is one.
+        pairs: Centred correlation of every pair of layers in the same coordinates: the suspect's
+            by the reference's; none for a pair that could not be compared.
         parameter_share: The component's share of the suspect's values.
         read_share: The share of the component's values that was read.
         bytes_read: Of both sides, for this component.
@@ -171,11 +225,23 @@ class ComponentFinding:
     re_expressed: tuple[str, ...] = ()
     likeness: float | None = None
     expert_map: tuple[tuple[int, str, int, str], ...] = ()
+    merge: MergeReading | None = None
+    pairs: tuple[tuple[float | None, ...], ...] = ()
     parameter_share: float
     read_share: float
     bytes_read: int
     tests: int = 0
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def related(self) -> bool:
+        """Whether every relation that is left open is one with the reference."""
+        return not {Relation.NO_EVIDENCE, Relation.NOT_TESTABLE} & set(self.relations)
+
+    @property
+    def tested(self) -> bool:
+        """Whether something could be said at all."""
+        return Relation.NOT_TESTABLE not in self.relations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,3 +269,13 @@ class TraceReport:
     bytes_read: int
     tests: int
     method: str = METHOD
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """Components that are related while another one was tested and is not.
+
+        A summary over findings (`component_reuse`), and never a finding about one.
+        """
+        related = tuple(one.component for one in self.findings if one.related)
+        others = any(one.tested and not one.related for one in self.findings)
+        return related if others else ()

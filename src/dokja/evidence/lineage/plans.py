@@ -11,6 +11,7 @@ Where the figures come from:
   the agreement of matchings: strangers of the zoo reach 0.02 in the median of interior layers.
 - `third_party_factor` 10: a relation must stand out tenfold from every model that is known to be
   a stranger, where such models are given.
+- `merge_fall` 0.3 is the threshold of arXiv 2607.10617, as the design note takes it over.
 - The borders between relations are conventions (see `relations`), not measurements.
 """
 
@@ -41,7 +42,16 @@ class Plan:
         agreement_floor: Smallest share of neurons, in the median of interior layers, on which all
             matchings agree and that can be called a relation.
         agreement_factor: How far it must stand above the largest share of the turned control.
+        merge_fall: Share of the unexplained energy that each further parent of a mixture must take
+            away, and by which it must beat its scrambled twin.
+        held_values: A component whose feed-forward blocks have more values than this is not held
+            but sketched.
+        sketched_layers: So many interior layers of a suspect that is sketched, evenly spaced.
+        sketch_axes: Through so many axes.
+        sketched_neurons: Of each block of a reference that is sketched, drawn by the seed.
+        widest_turn: Widest residual stream whose turn is computed: a turn is width² values.
         thorough: Whether every way of finding a basis is tried even after one found a relation.
+        only: The suspect's components to look at; all of them where none are named.
         level: Of every interval.
     """
 
@@ -57,7 +67,14 @@ class Plan:
     least_compared: float = 0.5
     agreement_floor: float = 0.25
     agreement_factor: float = 10.0
+    merge_fall: float = 0.3
+    held_values: int = 50_000_000
+    sketched_layers: int = 6
+    sketch_axes: int = 512
+    sketched_neurons: int = 1024
+    widest_turn: int = 5120
     thorough: bool = False
+    only: frozenset[str] | None = None
     level: float = 0.95
 
     @property

@@ -15,15 +15,15 @@ from dokja.evidence.lineage.beside import gain_reading, token_rows
 from dokja.evidence.lineage.combining import combined, look
 from dokja.evidence.lineage.components import ComponentSpec, ComponentTensors, inventory
 from dokja.evidence.lineage.controls import smallest_detected
-from dokja.evidence.lineage.effects import effect_of, effect_of_rows, layer_readings
+from dokja.evidence.lineage.effects import effect_of, effect_of_rows, layer_readings, optional_rows
 from dokja.evidence.lineage.findings import (
     ComponentFinding,
     GainReading,
     TokenRows,
     TraceReport,
 )
+from dokja.evidence.lineage.opening import Bodies
 from dokja.evidence.lineage.pairs import (
-    Bodies,
     Pair,
     Run,
     best_related,
@@ -74,19 +74,25 @@ def trace(
         WeightsError: A file changed since it was checked, or a tokenizer is damaged.
     """
     before = suspect.bytes_read + reference.bytes_read
+    plan = plan if plan is not None else Plan()
+    seed = int(rng.integers(2**62))
     run = Run(
         suspect=suspect,
         reference=reference,
         whole=inventory(suspect, components=components),
         strangers=tuple((source, inventory(source)) for source in controls),
-        plan=plan if plan is not None else Plan(),
-        seed=int(rng.integers(2**62)),
+        plan=plan,
+        seed=seed,
         rng=rng,
-        bodies=Bodies((suspect, components), (reference, reference_components)),
+        bodies=Bodies(
+            (suspect, components), (reference, reference_components), plan=plan, seed=seed
+        ),
     )
     theirs = inventory(reference, components=reference_components).components
     found: dict[str, ComponentFinding | None] = {}
     for component in run.whole.components:
+        if run.plan.only is not None and component.component not in run.plan.only:
+            continue
         if progress is not None:
             progress(component.component)
         found[component.component] = _finding(run, component, theirs)
@@ -133,11 +139,9 @@ def _finding(
 
 def _with_agreement(run: Run, finding: ComponentFinding) -> ComponentFinding:
     """Return the finding with what the agreement of neurons says of the same two components."""
-    ours = run.bodies.suspect(finding.component)
     looked = [
         look(ours, theirs, plan=run.plan, rng=run.rng)
-        for theirs in run.bodies.reference(finding.role)
-        if ours is not None
+        for ours, theirs in run.bodies.pairs(finding.component, finding.role)
     ]
     if not looked:
         return finding
@@ -204,6 +208,7 @@ def _judged(run: Run, pair: Pair) -> ComponentFinding:
         ),
         layers=layer_readings(screen),
         layers_compared=int(screen.table.filled.any(axis=1).sum()),
+        pairs=optional_rows(np.where(screen.table.filled, screen.table.values, np.nan)),
         gains=gains,
         token_rows=rows,
         controls=(*controls, *strangers),

@@ -7,6 +7,7 @@ same are not taken for certainty.
 """
 
 from dokja.evidence.statistics.means import clustered_mean
+from dokja.evidence.statistics.multiplicity import holm
 from dokja.evidence.statistics.pairings import PairedStrengths, TeamStrength, Vote, bradley_terry
 from dokja.evidence.statistics.points import Scale, Scores, ScoreTerms, scores_of
 from dokja.evidence.statistics.rank_sets import RankSet, RankSets, rank_sets
@@ -42,6 +43,7 @@ __all__ = [
     "Vote",
     "bradley_terry",
     "clustered_mean",
+    "holm",
     "rank_probabilities",
     "rank_sets",
     "rater_mean",

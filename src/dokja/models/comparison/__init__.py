@@ -30,6 +30,13 @@ from dokja.models.comparison.matching import (
     log10_fixed_points,
     stable_matching,
 )
+from dokja.models.comparison.mixtures import (
+    Choice,
+    MixtureBlock,
+    affine_weights,
+    choose_parents,
+    scrambled_twin,
+)
 from dokja.models.comparison.nulls import Null, critical_z, minimum_detectable, permutation_null
 from dokja.models.comparison.signatures import (
     LayerSpace,
@@ -44,14 +51,17 @@ __all__ = [
     "Agreement",
     "Basis",
     "Change",
+    "Choice",
     "FreeBasis",
     "LayerSpace",
     "LayerTable",
     "Likeness",
     "MapPrices",
+    "MixtureBlock",
     "Null",
     "TokenOverlap",
     "Units",
+    "affine_weights",
     "agreement",
     "alignment_score",
     "basis_of_rows",
@@ -59,6 +69,7 @@ __all__ = [
     "centred_correlation",
     "chance_of_map",
     "change",
+    "choose_parents",
     "critical_z",
     "direction",
     "free_basis",
@@ -76,6 +87,7 @@ __all__ = [
     "polar",
     "reordering_share",
     "residual_forms",
+    "scrambled_twin",
     "signatures",
     "stable_matching",
     "token_overlap",

@@ -1,0 +1,321 @@
+"""A run as one JSON document: the schema `dokja.trace/1`.
+
+Fields are added and never renamed. What is missing is `null`, and a field of the same name that
+ends in `_missing` says why. Controls stand inside of the finding that they belong to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dokja.evidence.lineage.chances import SMALLEST_LOG10
+from dokja.evidence.lineage.findings import (
+    BranchSummary,
+    ComponentFinding,
+    LayerAgreement,
+    LayerReading,
+    MergeReading,
+    TraceReport,
+)
+from dokja.evidence.lineage.many import Tracing
+from dokja.evidence.lineage.other_facts import OtherFacts
+from dokja.values import Estimate, Json
+
+__all__ = ["SCHEMA", "Named", "trace_document"]
+
+SCHEMA = "dokja.trace/1"
+
+_FIGURES = 6
+"""Figures after the point: the last bits of a sum differ between machines."""
+_DRAWS = 10
+_FOUND = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A model as a run names it.
+
+    Attributes:
+        name: Of its folder or file.
+        digest: Of its weights.
+    """
+
+    name: str
+    digest: str
+
+
+def trace_document(
+    tracing: Tracing,
+    *,
+    suspect: Named,
+    references: Sequence[Named],
+    exit_code: int,
+    ranges_digest: str | None = None,
+) -> dict[str, Json]:
+    """Return a run as one JSON document.
+
+    Args:
+        tracing: What was found.
+        suspect: The model in question.
+        references: The references in their order.
+        exit_code: What the command line ends with.
+        ranges_digest: Over every range that was read; none where whole files are named instead.
+    """
+    return {
+        "schema": SCHEMA,
+        "exit": exit_code,
+        "suspect": {"name": suspect.name, "digest": suspect.digest},
+        "references": [{"name": one.name, "digest": one.digest} for one in references],
+        "findings": [
+            _finding(tracing, finding, reference=number) for number, finding in tracing.findings
+        ],
+        "component_reuse": [list(report.reused) for report in tracing.reports],
+        "not_compared": [_not_compared(report) for report in tracing.reports],
+        "not_lineage": _not_lineage(tracing.facts),
+        "read": {
+            "level": "thorough" if tracing.plan.thorough else "forensic",
+            "bytes": tracing.bytes_read,
+            **_or_missing("share", None, why="stands in each finding, for its component"),
+            **_or_missing(
+                "ranges_digest",
+                ranges_digest,
+                why="local files are named whole, by the digests above",
+            ),
+        },
+        **_or_missing("calibration", None, why="no calibration is shipped yet"),
+        "method": tracing.reports[0].method,
+        "seed": tracing.seed,
+        "tests_made": tracing.tests,
+        "held_together": len(tracing.chances),
+    }
+
+
+def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> dict[str, Json]:
+    controls: list[Json] = [
+        {
+            "kind": "derived" if control.kind == "derived" else "null",
+            "name": control.name,
+            "r": _round(control.value),
+            "found": control.found,
+        }
+        for control in finding.controls
+    ]
+    return {
+        "component": finding.component,
+        "role": finding.role,
+        "reference": reference,
+        "reference_component": finding.reference_component,
+        "parameter_share": _round(finding.parameter_share),
+        **_or_missing("unmapped_share", None, why="tensors of no component: see not_compared"),
+        "read_share": _round(finding.read_share),
+        "bytes_read": finding.bytes_read,
+        "relations": [relation.value for relation in finding.relations],
+        "derivation": finding.derivation.value,
+        **_or_missing(
+            "direction",
+            None if finding.direction is None else finding.direction.value,
+            why="no one-way operation seen",
+        ),
+        "p": _chance(tracing, finding, reference=reference),
+        "effect": _effect(finding),
+        **_or_missing("likelihood_ratio", None, why="no calibration is shipped yet"),
+        **_or_missing(
+            "minimum_detectable",
+            _power(finding),
+            why="not even the strongest likeness that was tried would have been found",
+        ),
+        "re_expressed": list(finding.re_expressed),
+        "branches": {one.branch: _branch(one) for one in finding.branches},
+        **_maps(finding),
+        "layers": _layers(finding),
+        "layer_pairs": _rows(finding.pairs),
+        "controls": controls,
+        "reasons": [{"code": one.code, "params": dict(one.params)} for one in finding.reasons],
+    }
+
+
+def _chance(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> Json:
+    chance = tracing.chance(finding.component, reference)
+    if chance is None:
+        return None
+    return {
+        "log10": _round(chance.log10),
+        "kind": "approximate",
+        "adjusted_for": len(tracing.chances),
+        "adjusted_log10": _round(chance.adjusted),
+        "floor": chance.log10 <= SMALLEST_LOG10,
+    }
+
+
+def _effect(finding: ComponentFinding) -> dict[str, Json]:
+    effect, branch = finding.effect, _telling(finding)
+    aligned = finding.likeness
+    if finding.measure == "centred_r" and effect is not None:
+        aligned = effect.value
+    two = None
+    if branch is not None and branch.agreements:
+        two = sum(one.two for one in branch.agreements) / sum(one.of for one in branch.agreements)
+    return {
+        "measure": finding.measure,
+        **_or_missing("interval", _interval(effect), why="nothing could be compared"),
+        **_or_missing(
+            "agreement_k3",
+            None if branch is None else _rounded(branch.share),
+            why="no branch could match neurons",
+        ),
+        **_or_missing("agreement_k2", _rounded(two), why="no branch could match neurons"),
+        **_or_missing(
+            "aligned_r", _rounded(aligned), why="no relation lays the values on each other"
+        ),
+        **_or_missing(
+            "gain_r",
+            None if finding.gains is None else _round(finding.gains.value),
+            why="no gain varies on both sides",
+        ),
+    }
+
+
+def _telling(finding: ComponentFinding) -> BranchSummary | None:
+    """Return the branch that found the relation, or the one that came nearest."""
+    ran = [one for one in finding.branches if one.share is not None]
+    return max(ran, key=lambda one: (one.found, one.share or 0.0), default=None)
+
+
+def _interval(effect: Estimate | None) -> dict[str, Json] | None:
+    if effect is None:
+        return None
+    return {
+        "value": _round(effect.value),
+        "low": _round(effect.low),
+        "high": _round(effect.high),
+        "level": effect.level,
+        "rests_on": dict(effect.rests_on),
+    }
+
+
+def _power(finding: ComponentFinding) -> dict[str, Json] | None:
+    if finding.minimum_detectable is None:
+        return None
+    return {"r": finding.minimum_detectable, "found": _FOUND, "of": _DRAWS}
+
+
+def _branch(branch: BranchSummary) -> dict[str, Json]:
+    return {
+        "found": branch.found,
+        **_or_missing("share", _rounded(branch.share), why=branch.missing),
+        **_or_missing("log10_p", _rounded(branch.log10_p), why=branch.missing),
+        **_or_missing("null_share", _rounded(branch.null), why=branch.missing),
+        **_or_missing("basis", _rounded(branch.basis), why=branch.missing or "needs none"),
+        "tests": branch.tests,
+        "layer_pairs": _rows(branch.pairs),
+    }
+
+
+def _maps(finding: ComponentFinding) -> dict[str, Json]:
+    layers = finding.layer_map
+    experts = finding.expert_map
+    return {
+        **_or_missing(
+            "layer_map",
+            None if layers is None else [list(pair) for pair in layers],
+            why="no relation, or no layers",
+        ),
+        **_or_missing("head_map", None, why="heads are not mapped yet"),
+        **_or_missing(
+            "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
+        ),
+        **_or_missing("merge", _merge(finding.merge), why="no sum of several references"),
+    }
+
+
+def _merge(merge: MergeReading | None) -> dict[str, Json] | None:
+    if merge is None:
+        return None
+    weighed = zip(merge.parents, merge.weights, strict=True)
+    return {
+        "parents": [{"name": name, "weight": _interval(weight)} for name, weight in weighed],
+        "left": _round(merge.left),
+        "left_by_one": _round(merge.left_by_one),
+        "left_by_twin": _round(merge.left_by_twin),
+        "layers": [[layer, [_round(one) for one in weights]] for layer, weights in merge.layers],
+        "tensors": merge.tensors,
+    }
+
+
+def _layers(finding: ComponentFinding) -> list[Json]:
+    """Return each pair of layers that was taken, with its roles and its neurons."""
+    telling = _telling(finding)
+    agreements = (
+        {} if telling is None else {(a.suspect, a.reference): a for a in telling.agreements}
+    )
+    readings = {(one.suspect, one.reference): one for one in finding.layers}
+    return [
+        _layer(pair, readings.get(pair), agreements.get(pair))
+        for pair in sorted({*agreements, *readings})
+    ]
+
+
+def _layer(
+    pair: tuple[int, int], reading: LayerReading | None, agreement: LayerAgreement | None
+) -> dict[str, Json]:
+    roles = None if reading is None else {role: _round(value) for role, value in reading.roles}
+    unmatched = "neurons agree most with another layer, or could not be matched"
+    return {
+        "suspect": pair[0],
+        "reference": pair[1],
+        **_or_missing("k2", None if agreement is None else agreement.two, why=unmatched),
+        **_or_missing("k3", None if agreement is None else agreement.three, why=unmatched),
+        **_or_missing("m", None if agreement is None else agreement.of, why=unmatched),
+        **_or_missing("role_r", roles, why="the same coordinates map this layer elsewhere"),
+    }
+
+
+def _not_compared(report: TraceReport) -> dict[str, Json]:
+    return {"components": list(report.absent), "tensors": list(report.unclaimed)}
+
+
+def _not_lineage(facts: Sequence[OtherFacts]) -> dict[str, Json]:
+    return {
+        "tokenizer": [_tokenizer(one) for one in facts],
+        "configuration": [_configuration(one) for one in facts],
+        **_or_missing("files", None, why="licence and notice files are not looked at yet"),
+    }
+
+
+def _tokenizer(facts: OtherFacts) -> dict[str, Json] | None:
+    if facts.tokenizers is None:
+        return None
+    return {
+        "shared": facts.tokenizers.shared,
+        "suspect": facts.tokenizers.child,
+        "reference": facts.tokenizers.parent,
+        "jaccard": _round(facts.tokenizers.share),
+        "same_row": _rounded(facts.same_rows),
+    }
+
+
+def _configuration(facts: OtherFacts) -> dict[str, Json] | None:
+    if not facts.configured:
+        return None
+    return {
+        "equal": facts.same_settings,
+        "different": [
+            {"key": one.key, "suspect": one.suspect, "reference": one.reference}
+            for one in facts.other_settings
+        ],
+    }
+
+
+def _rows(rows: Sequence[Sequence[float | None]]) -> list[Json]:
+    return [[_rounded(value) for value in row] for row in rows]
+
+
+def _or_missing(key: str, value: Json, *, why: str) -> dict[str, Json]:
+    return {key: value} if value is not None else {key: None, f"{key}_missing": why}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else _round(value)
+
+
+def _round(value: float) -> float:
+    return round(value, _FIGURES) + 0.0
