@@ -51,12 +51,16 @@ class Side:
     Attributes:
         source: The opened weights.
         body: The component.
-        folded: Its blocks in canonical form.
+        folded: Its blocks in canonical form; some of them, sketched, where it is large.
+        anew: Sketches it once more through other axes; none where it is held.
+        sketched_by: The axes that it was sketched through, shape `(width, axes)`; none likewise.
     """
 
     source: Source
     body: Body
     folded: Folded
+    anew: Callable[[NDArray[np.floating]], Folded] | None = None
+    sketched_by: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,9 +122,9 @@ def read_branches(
     """
     found: list[BranchReading] = []
     runs: tuple[tuple[str, Callable[[], AgreementTable]], ...] = (
-        ("coordinates", lambda: agree_in_basis(ours.folded, theirs.folded, branch="coordinates")),
-        ("embeddings", lambda: _by_rows(ours, theirs, branch="embeddings", rng=rng)),
-        ("head", lambda: _by_rows(ours, theirs, branch="head", rng=rng)),
+        ("coordinates", lambda: _in_place(ours, theirs)),
+        ("embeddings", lambda: _by_rows(ours, theirs, branch="embeddings", plan=plan, rng=rng)),
+        ("head", lambda: _by_rows(ours, theirs, branch="head", plan=plan, rng=rng)),
         ("free", lambda: agree_freely(ours.folded, theirs.folded)),
     )
     for branch, run in runs:
@@ -134,6 +138,13 @@ def read_branches(
         if reading.found and not thorough:
             break
     return tuple(found)
+
+
+def _in_place(ours: Side, theirs: Side) -> AgreementTable:
+    if ours.body.width != theirs.body.width:
+        widths = f"{ours.body.width} and {theirs.body.width}"
+        raise NotComparableError(f"the widths {widths} differ")
+    return agree_in_basis(ours.folded, theirs.folded, branch="coordinates")
 
 
 def _reading(
@@ -176,9 +187,15 @@ def _chance(table: AgreementTable, inner: Sequence[int]) -> float:
     return min(0.0, -mean)
 
 
-def _by_rows(ours: Side, theirs: Side, *, branch: str, rng: np.random.Generator) -> AgreementTable:
+def _by_rows(
+    ours: Side, theirs: Side, *, branch: str, plan: Plan, rng: np.random.Generator
+) -> AgreementTable:
     """Return the agreement under the turn that rows of shared tokens show."""
     cells = [_cell(side.body, branch) for side in (ours, theirs)]
+    widest = max(ours.body.width, theirs.body.width)
+    if widest > plan.widest_turn:
+        most = plan.widest_turn
+        raise NotComparableError(f"a turn of width {widest} is not computed; the limit is {most}")
     if cells[0] is None or cells[1] is None:
         raise NotComparableError(f"one side has no {branch}")
     rows = _shared_rows(ours, theirs, (cells[0], cells[1]), rng=rng)
@@ -188,9 +205,13 @@ def _by_rows(ours: Side, theirs: Side, *, branch: str, rng: np.random.Generator)
         values.append(_rows(side, cell, norm=norm, which=which))  # type: ignore[arg-type]  # both are there
     known = _trained(values[0]) & _trained(values[1])
     basis: Basis = basis_of_rows(values[0][known], values[1][known], rng=rng)
-    return agree_in_basis(
-        ours.folded, theirs.folded, branch=branch, turn=basis.turn, basis=basis.likeness
-    )
+    if theirs.anew is None or ours.sketched_by is None:
+        return agree_in_basis(
+            ours.folded, theirs.folded, branch=branch, turn=basis.turn, basis=basis.likeness
+        )
+    turned = theirs.anew(basis.turn @ ours.sketched_by)
+    table = agree_in_basis(ours.folded, turned, branch=branch, basis=basis.likeness)
+    return replace(table, turns=dict.fromkeys(table.turns, basis.turn))
 
 
 def _cell(body: Body, branch: str) -> Cell | None:

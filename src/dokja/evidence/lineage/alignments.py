@@ -149,8 +149,8 @@ def _attention(
         for name in ("qk", "ov"):
             if name in left.get(i, {}) and name in right.get(j, {}):
                 other = right[j][name]
-                other = other if turn is None else turn.T @ other @ turn
-                found.append(_cosine(left[i][name], other))
+                turned = other if turn is None else turn.T @ other @ turn
+                found.append(_cosine(left[i][name], turned))
     return min(found, default=None)
 
 

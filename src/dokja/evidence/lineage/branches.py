@@ -113,6 +113,8 @@ def agree_freely(
     Raises:
         NotComparableError: No layer is left to fit a basis to, or none has an anchor.
     """
+    if ours.sketched or theirs.sketched:
+        raise NotComparableError("the component is too large to be held, and was sketched")
     groups = near_duplicates(ours)
     if len(groups) < 2:  # noqa: PLR2004  # one to fit, one to test
         raise NotComparableError("all layers are near-duplicates: none is left to fit a basis to")

@@ -5,10 +5,12 @@ stream that was turned is the same stream in other coordinates. Where a normalis
 mean away as well (LayerNorm), the mean's direction is taken out of all that reads or writes: no
 network notices it. Gains behind a block (post-norms) stay where they are; such a network can only
 be re-ordered, not turned. Biases are left out: they hold too little to tell anything.
+
+A component that is too large to be held is *sketched*: some layers, seen through few axes.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 from dokja.errors import NotComparableError
 from dokja.evidence.lineage.bodies import Attention, Body, Cell, Ffn, Layer, Norm
 from dokja.evidence.lineage.cells import read_cell
+from dokja.evidence.lineage.projecting import project_cell
 from dokja.models.comparison import LayerSpace, residual_forms, units_of
 from dokja.models.weights import Source
 
-__all__ = ["Block", "Folded", "fold", "fold_rows"]
+__all__ = ["Block", "Folded", "fold", "fold_rows", "sketch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +48,9 @@ class Folded:
         width: Dimensions of the residual stream.
         depth: How many layers the component has.
         blocks: In the order of the layers.
-        values: How many values were read for them.
+        values: How many bytes of values were read for them.
+        sketched: Whether they are seen through few axes only; then a layer's own matrices are
+            not known.
         left_out: Blocks that could not be used, each with its reason.
     """
 
@@ -53,6 +58,7 @@ class Folded:
     depth: int
     blocks: tuple[Block, ...]
     values: int
+    sketched: bool = False
     left_out: tuple[tuple[str, str], ...] = ()
 
     def of_layer(self, layer: int) -> tuple[Block, ...]:
@@ -107,6 +113,71 @@ def fold(
         values=source.bytes_read - before,
         left_out=tuple(left_out),
     )
+
+
+def sketch(
+    source: Source,
+    body: Body,
+    *,
+    layers: Sequence[int],
+    onto: NDArray[np.floating],
+    neurons: int | None = None,
+    experts: int = 4,
+    seed: int = 0,
+) -> Folded:
+    """Read some layers' blocks through few axes, never holding a matrix whole.
+
+    Args:
+        source: The opened weights.
+        body: The component.
+        layers: Which of its layers.
+        onto: Shape `(width, axes)`; where the residual stream was turned, the turn is in it.
+        neurons: At most so many of each block, drawn by the seed; all of them by default.
+        experts: At most so many experts of a layer, evenly spaced.
+        seed: Draws neurons.
+
+    Raises:
+        WeightsError: A file changed since it was checked.
+    """
+    seen = np.asarray(onto, dtype=np.float32)
+    if body.layer_norm:  # the mean is taken out of the axes instead of every row
+        seen = seen - seen.mean(axis=0)
+    blocks: list[Block] = []
+    left_out: list[tuple[str, str]] = []
+    before = source.bytes_read
+    for index in layers:
+        layer = body.layers[index]
+        reading = seen if layer.norm_ffn is None else _gain(source, layer.norm_ffn)[:, None] * seen
+        for name, ffn in _chosen(layer, experts):
+            units = _some(ffn.up.units, neurons, seed=seed)
+            gate, up = (
+                None if cell is None else project_cell(source, cell, reading, units=units)
+                for cell in (ffn.gate, ffn.up)
+            )
+            try:
+                found = units_of(gate, up, project_cell(source, ffn.down, seen, units=units))  # type: ignore[arg-type]  # up is always there
+            except NotComparableError as error:
+                left_out.append((f"layer {index}, {name}", str(error)))
+                continue
+            if units is not None:
+                found = replace(found, kept=units[found.kept])
+            space = LayerSpace(units=found, forms={})
+            blocks.append(Block(layer=index, name=name, space=space))
+    return Folded(
+        width=int(seen.shape[1]),
+        depth=len(body.layers),
+        blocks=tuple(blocks),
+        values=source.bytes_read - before,
+        sketched=True,
+        left_out=tuple(left_out),
+    )
+
+
+def _some(count: int, most: int | None, *, seed: int) -> NDArray[np.int64] | None:
+    if most is None or most >= count:
+        return None
+    drawn = np.random.default_rng([seed, count]).choice(count, size=most, replace=False)
+    return np.sort(drawn)
 
 
 def _chosen(layer: Layer, experts: int) -> list[tuple[str, Ffn]]:

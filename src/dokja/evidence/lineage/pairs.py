@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dokja.errors import NotComparableError
-from dokja.evidence.lineage.agreements import Side
 from dokja.evidence.lineage.beside import all_equal, gains_agree, only_low_rank, rounded
-from dokja.evidence.lineage.bodies import Body
-from dokja.evidence.lineage.components import ComponentSpec, ComponentTensors, Inventory
+from dokja.evidence.lineage.components import ComponentTensors, Inventory
 from dokja.evidence.lineage.controls import (
     ControlReading,
     derived_control,
@@ -17,8 +15,7 @@ from dokja.evidence.lineage.controls import (
     stands_out,
 )
 from dokja.evidence.lineage.findings import GainReading, TokenRows
-from dokja.evidence.lineage.folding import fold
-from dokja.evidence.lineage.mapping import map_bodies
+from dokja.evidence.lineage.opening import Bodies
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.readings import (
     MOST_LAYERS,
@@ -40,7 +37,6 @@ from dokja.models.weights import Source
 from dokja.values import Reason
 
 __all__ = [
-    "Bodies",
     "Pair",
     "Run",
     "best_related",
@@ -49,46 +45,6 @@ __all__ = [
     "direction_shown",
     "what_is_left_open",
 ]
-
-
-Declared = tuple[Source, Mapping[str, ComponentSpec] | None]
-
-
-class Bodies:
-    """The two models' components as their networks use them, folded when they are first asked for.
-
-    Args:
-        suspect: The suspect and its components as declared.
-        reference: Likewise.
-    """
-
-    def __init__(self, suspect: Declared, reference: Declared) -> None:
-        self._mapped = [
-            map_bodies(source, components=said) for source, said in (suspect, reference)
-        ]
-        self._sources = (suspect[0], reference[0])
-        self._folded: dict[tuple[int, str], Side | None] = {}
-
-    def suspect(self, component: str) -> Side | None:
-        """Return a component of the suspect; none where its blocks are not known."""
-        return self._side(0, component)
-
-    def reference(self, role: str) -> list[Side]:
-        """Return the reference's components of a role."""
-        names = [body.component for body in self._mapped[1] if body.role == role]
-        return [side for name in names if (side := self._side(1, name)) is not None]
-
-    def _side(self, which: int, component: str) -> Side | None:
-        key = (which, component)
-        if key not in self._folded:
-            body = next((one for one in self._mapped[which] if one.component == component), None)
-            self._folded[key] = None if body is None else _opened(self._sources[which], body)
-        return self._folded[key]
-
-
-def _opened(source: Source, body: Body) -> Side | None:
-    folded = fold(source, body)
-    return Side(source=source, body=body, folded=folded) if folded.blocks else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
