@@ -39,6 +39,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "여러 모델과 견주었으므로 이 정도의 값은 우연으로도 나올 수 있어 판단할 수 없다.",
         "Among as many comparisons as were made, chance alone may show as much: no verdict.",
     ),
+    "lineage-budget": (
+        "읽을 수 있는 바이트가 정해져 있어 뉴런의 일치는 보지 않았다.",
+        "The budget of bytes left no room for matching neurons.",
+    ),
     "lineage-by-agreement": (
         "같은 좌표가 아니라 뉴런 대응의 일치로 본 결과다. 효과는 일치한 뉴런의 비율이다.",
         "Seen by how neurons match, not in the same coordinates; the effect is their share.",

@@ -29,6 +29,10 @@ class Plan:
     Attributes:
         values_per_tensor: At most so many values of each tensor are read, as whole rows drawn
             by the seed; the same rows on both sides.
+        budget_bytes: At most about so many bytes of values are read of each side; all that the
+            plan says where there is none. `budgets` says what is given up.
+        screen: Whether only what says most for its bytes is read; set by a budget.
+        agreement: Whether neurons are matched; a budget may leave it out.
         tokens: At most so many shared tokens' rows of embedding and head are read.
         effect_floor: Smallest centred correlation that can be called a relation.
         error_rate: Chance of calling re-ordered rows related, over a component's layer pairs.
@@ -56,6 +60,9 @@ class Plan:
     """
 
     values_per_tensor: int = 65_536
+    budget_bytes: int | None = None
+    screen: bool = False
+    agreement: bool = True
     tokens: int = 1024
     effect_floor: float = 0.1
     error_rate: float = 1e-6

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dokja.errors import NotComparableError
+from dokja.evidence.lineage.budgets import is_screened
 from dokja.evidence.lineage.components import ComponentTensors
 from dokja.evidence.lineage.plans import Plan
 from dokja.models.comparison import direction
@@ -136,7 +137,7 @@ def read_pair(
                     {
                         _key(role, tensor, shared): tensor
                         for role, tensor in layer.items()
-                        if _fits(role, tensor, shared)
+                        if _fits(role, tensor, shared) and (not plan.screen or is_screened(role))
                     },
                     plan=plan,
                     seed=seed,
@@ -177,6 +178,9 @@ def _drawn(
         return source.read(tensor.name).reshape(rows, columns)
     # The rows depend on role and shape only, so that both sides and all layers get the same.
     rng = np.random.default_rng([seed, zlib.crc32(role.encode()), *tensor.shape])
+    if plan.screen:  # neighbours: one request where weights lie at an address
+        first = int(rng.integers(rows - wanted + 1))
+        return source.read_rows(tensor.name, first, first + wanted).reshape(wanted, columns)
     chosen = np.sort(rng.choice(rows, size=wanted, replace=False))
     return read_rows(source, tensor.name, chosen).reshape(wanted, columns)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from dokja.evidence.lineage.beside import gain_reading, token_rows
+from dokja.evidence.lineage.budgets import fitted
 from dokja.evidence.lineage.combining import combined, look
 from dokja.evidence.lineage.components import ComponentSpec, ComponentTensors, inventory
 from dokja.evidence.lineage.controls import smallest_detected
@@ -40,6 +41,9 @@ from dokja.models.weights import Source
 from dokja.values import Reason
 
 __all__ = ["trace"]
+
+_LEAST_SHARE = 0.01
+"""Of a budget, for a component however small."""
 
 Progress = Callable[[str], None]
 
@@ -119,6 +123,8 @@ def _finding(
 ) -> ComponentFinding | None:
     """Return the finding of one component; None when the reference has nothing of its role."""
     start = run.suspect.bytes_read + run.reference.bytes_read
+    share = ours.parameters / max(run.whole.parameters, 1)
+    run = replace(run, plan=fitted(run.plan, ours, share=max(share, _LEAST_SHARE)))
     alike = [theirs for theirs in candidates if theirs.role == ours.role]
     pairs = [
         pair for theirs in candidates if (pair := compare_components(run, ours, theirs)) is not None
@@ -139,6 +145,9 @@ def _finding(
 
 def _with_agreement(run: Run, finding: ComponentFinding) -> ComponentFinding:
     """Return the finding with what the agreement of neurons says of the same two components."""
+    if not run.plan.agreement:
+        reason = Reason(code="lineage-budget", params={"bytes": run.plan.budget_bytes or 0})
+        return replace(finding, reasons=(*finding.reasons, reason))
     looked = [
         look(ours, theirs, plan=run.plan, rng=run.rng)
         for ours, theirs in run.bodies.pairs(finding.component, finding.role)
