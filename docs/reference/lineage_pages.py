@@ -33,6 +33,7 @@ ABOUT = (
     "*As matrices* is the share in embeddings, heads, projections and gains.",
     "The rest of what is mapped is biases, scales, masks, and matrices that touch no residual.",
     "† marks models whose form is known and whose sizes are not certain.",
+    "A test that needs torch holds the mapping against a hundred more families besides.",
     "",
     "| model | values | components: layers, heads by key heads, experts | mapped | as matrices |",
     "|---|---|---|---|---|",

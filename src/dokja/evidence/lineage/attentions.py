@@ -6,10 +6,16 @@ Every cell stands as `bodies` asks; parts that contradict each other are left wi
 from collections.abc import Mapping
 
 from dokja.evidence.lineage.bodies import Attention, Cell, Latent
-from dokja.evidence.lineage.head_counts import Rows, head_sizes
+from dokja.evidence.lineage.head_counts import Rows, head_sizes, latent_sizes
 from dokja.evidence.lineage.norms import norm_at
+from dokja.evidence.lineage.patterns import listed
 from dokja.evidence.lineage.shapes import Survey, Tensor
-from dokja.evidence.lineage.unfusing import HeadSizes, gated_queries, queries_keys_values
+from dokja.evidence.lineage.unfusing import (
+    HeadSizes,
+    followed,
+    gated_queries,
+    queries_keys_values,
+)
 
 __all__ = ["ATTENTION_ROLES", "Named", "attention"]
 
@@ -31,16 +37,38 @@ def attention(
         named: The layer's weights by role.
         biases: The layer's biases by role.
     """
+    if _is_linear(named):
+        return None, _linear(survey, named)
     if "o" not in named:
         return None, {}
     if "kv_a" in named and "kv_b" in named:
-        return _latent(survey, named, biases), {}
+        return _latent(survey, named, biases)
     fused = named.get("qkv") or named.get("qkv_by_group")
     if fused is not None:
         return _fused(survey, named, biases, fused), {}
     if {"q", "k", "v"} <= set(named):
         return _separate(survey, named, biases)
     return None, {}
+
+
+def _is_linear(named: Named) -> bool:
+    """Return whether the queries stand beside a convolution or a decay: no softmax then."""
+    if "q" not in named:
+        return False
+    place = named["q"].place.template.rpartition(".")[0]
+    beside = (named[role] for role in ("state-space", "convolution") if role in named)
+    return any(tensor.place.template.startswith(f"{place}.") for tensor in beside)
+
+
+def _linear(survey: Survey, named: Named) -> dict[str, Cell]:
+    mixers: dict[str, Cell] = {}
+    for role in ("q", "k", "v", "o"):
+        if role in named:
+            cell = survey.writer(named[role]) if role == "o" else survey.reader(named[role])
+            if cell is not None:
+                mixers[f"linear_{role}"] = cell
+                survey.put([named[role]])
+    return mixers
 
 
 def _separate(
@@ -72,6 +100,9 @@ def _separate(
 
 
 def _fused(survey: Survey, named: Named, biases: Named, fused: Tensor) -> Attention | None:
+    if survey.claims.model_type in listed("fused_strangely", "types"):
+        survey.doubt(f"{fused.shown}: how {survey.claims.model_type} fuses heads is not known")
+        return None
     whole, o = survey.reader(fused), survey.writer(named["o"])
     if whole is None or o is None:
         return None
@@ -94,7 +125,8 @@ def _fused(survey: Survey, named: Named, biases: Named, fused: Tensor) -> Attent
     sizes = head_sizes(survey, rows)
     if sizes is None:
         return None
-    by_group = fused.place.role == "qkv_by_group"
+    by_head = survey.claims.model_type in listed("fused_by_head", "types")
+    by_group = by_head or fused.place.role == "qkv_by_group"
     cells = queries_keys_values(whole, sizes, by_group=by_group)
     survey.put((fused, named["o"]))
     return _made(survey, named, biases, cells=(*cells, o), sizes=sizes)
@@ -131,52 +163,62 @@ def _sinks(named: Named) -> int | None:
     return sinks.shape[0] if sinks is not None and len(sinks.shape) == 1 else None
 
 
-def _latent(survey: Survey, named: Named, biases: Named) -> Attention | None:
+def _latent(
+    survey: Survey, named: Named, biases: Named
+) -> tuple[Attention | None, dict[str, Cell]]:
     """Return latent attention; its five sizes follow from its shapes alone."""
     query = named.get("q_b") or named.get("q")
     if query is None:
         survey.doubt(f"{named['kv_a'].shown} is there, but no queries beside it")
-        return None
+        return None, {}
     kv_down, o = survey.reader(named["kv_a"]), survey.writer(named["o"])
     q_down = survey.reader(named["q_a"]) if "q_a" in named else None
     q_up = _inner(survey, query) if "q_a" in named else survey.reader(query)
     kv_up = _inner(survey, named["kv_b"])
     if kv_down is None or o is None or q_up is None or kv_up is None:
-        return None
+        return None, {}
     if q_down is None and "q_a" in named:
-        return None
-    sizes = _latent_sizes(kv_down=kv_down, kv_up=kv_up, q_up=q_up, o=o)
-    where = ", ".join(
-        named[role].shown for role in ("q_a", "q_b", "q", "kv_a", "kv_b", "o") if role in named
-    )
-    if sizes is None or (q_down is not None and q_down.units != q_up.residual):
+        return None, {}
+    held = [named[role] for role in ("q_a", "q_b", "q", "kv_a", "kv_b", "o") if role in named]
+    where = ", ".join(tensor.shown for tensor in held)
+    # Queries from two latents at once, each head's followed by the gate of its values (A.X K2).
+    gated = q_down is not None and q_up.residual == 2 * q_down.units
+    sizes = latent_sizes(kv_down=kv_down, kv_up=kv_up, q_up=q_up, o=o, gated=gated)
+    if sizes is None or (q_down is not None and q_down.units * (1 + gated) != q_up.residual):
         survey.doubt(f"{where}: these fit no latent attention")
-        return None
+        return None, {}
     _latent_claims(survey, where, sizes)
-    survey.put(named[role] for role in ("q_a", "q_b", "q", "kv_a", "kv_b", "o") if role in named)
-    norms = {
-        role: norm_at(survey, named.get(role), biases.get(role), length=length)
-        for role, length in (("norm_kv_a", kv_up.residual), ("norm_q_a", q_up.residual))
-    }
-    return Attention(
-        q=None,
-        k=None,
-        v=None,
-        o=o,
-        heads=sizes["heads"],
-        kv_heads=sizes["heads"],
-        latent=Latent(
-            kv_down=kv_down,
-            kv_up=kv_up,
-            q_down=q_down,
-            q_up=q_up,
-            latent=sizes["latent"],
-            rotated=sizes["rotated"],
-            plain=sizes["plain"],
-            value=sizes["value"],
-            kv_norm=norms["norm_kv_a"],
-            q_norm=norms["norm_q_a"],
-        ),
+    survey.put(held)
+    mixers = {}
+    if gated:
+        q_up, mixers["attention_gate"] = followed(
+            q_up, heads=sizes["heads"], first=sizes["plain"] + sizes["rotated"], then=sizes["value"]
+        )
+    kv_norm = norm_at(
+        survey, named.get("norm_kv_a"), biases.get("norm_kv_a"), length=kv_up.residual
+    )
+    q_norm = norm_at(
+        survey,
+        named.get("norm_q_a"),
+        biases.get("norm_q_a"),
+        length=None if q_down is None else q_down.units,
+    )
+    latent = Latent(
+        kv_down=kv_down,
+        kv_up=kv_up,
+        q_down=q_down,
+        q_up=q_up,
+        latent=sizes["latent"],
+        rotated=sizes["rotated"],
+        plain=sizes["plain"],
+        value=sizes["value"],
+        kv_norm=kv_norm,
+        q_norm=q_norm,
+    )
+    heads = sizes["heads"]
+    return (
+        Attention(q=None, k=None, v=None, o=o, heads=heads, kv_heads=heads, latent=latent),
+        mixers,
     )
 
 
@@ -187,26 +229,6 @@ def _inner(survey: Survey, tensor: Tensor) -> Cell | None:
         return None
     units, inputs = (sides[1], sides[0]) if survey.transposed else sides
     return Cell(tensor=tensor.name, units=units, residual=inputs, turned=survey.transposed)
-
-
-def _latent_sizes(*, kv_down: Cell, kv_up: Cell, q_up: Cell, o: Cell) -> dict[str, int] | None:
-    """Solve n(p + r) = queries, n(p + v) = keys and values, nv = output, l + r = latents."""
-    latent = kv_up.residual
-    rotated = kv_down.units - latent
-    plain_of_all = kv_up.units - o.units
-    rotated_of_all = q_up.units - plain_of_all
-    if rotated <= 0 or plain_of_all <= 0 or rotated_of_all <= 0 or rotated_of_all % rotated:
-        return None
-    heads = rotated_of_all // rotated
-    if plain_of_all % heads or o.units % heads:
-        return None
-    return {
-        "latent": latent,
-        "rotated": rotated,
-        "heads": heads,
-        "plain": plain_of_all // heads,
-        "value": o.units // heads,
-    }
 
 
 def _latent_claims(survey: Survey, where: str, sizes: Mapping[str, int]) -> None:

@@ -37,8 +37,15 @@ _PARTS["draft-head"] = _PARTS["language-body"]
 _KEYS = {
     "width": ("hidden_size", "n_embd", "d_model", "embed_dim", "dim", "model_dim"),
     "heads": ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"),
-    "kv_heads": ("num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv"),
-    "head_width": ("head_dim", "kv_channels", "attention_head_dim"),
+    "kv_heads": (
+        "num_key_value_heads",
+        "num_global_key_value_heads",
+        "swa_num_key_value_heads",
+        "multi_query_group_num",
+        "num_kv_heads",
+        "n_head_kv",
+    ),
+    "head_width": ("head_dim", "global_head_dim", "swa_head_dim", "kv_channels"),
     "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "depth"),
     "ffn": (
         "intermediate_size",

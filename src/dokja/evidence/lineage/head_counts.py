@@ -7,10 +7,11 @@ attention sink), or a configuration that fits the shapes close it; nothing else 
 from dataclasses import dataclass
 from math import gcd
 
+from dokja.evidence.lineage.bodies import Cell
 from dokja.evidence.lineage.shapes import Survey
 from dokja.evidence.lineage.unfusing import HeadSizes
 
-__all__ = ["Rows", "head_sizes"]
+__all__ = ["Rows", "head_sizes", "latent_sizes"]
 
 _USUAL = 128
 """The most common width of a head, tried where nothing tells it; always with a doubt."""
@@ -76,8 +77,7 @@ def _width(survey: Survey, rows: Rows) -> int | None:
         candidates.append(rows.gains)
     if rows.heads is not None and rows.queries % rows.heads == 0:
         candidates.append(rows.queries // rows.heads)
-    if (claimed := survey.claims.size("head_width")) is not None:
-        candidates.append(claimed.value)
+    candidates += [claim.value for claim in survey.claims.sizes("head_width")]
     heads = survey.claims.size("heads")
     if heads is not None and rows.queries % heads.value == 0:
         candidates.append(rows.queries // heads.value)
@@ -101,9 +101,42 @@ def _against_claims(survey: Survey, rows: Rows, *, heads: int, kv_heads: int, wi
         ("kv_heads", kv_heads, "key heads"),
         ("head_width", width, "dimensions of a head"),
     ):
-        claim = survey.claims.size(what)
-        if claim is not None and claim.value != found:
-            survey.doubt(
-                f"the configuration says {claim.key} {claim.value}, but {rows.where} hold "
-                f"{found} {thing}"
-            )
+        # Layers may be of several kinds, each with a key of its own.
+        claims = survey.claims.sizes(what)
+        if claims and found not in {claim.value for claim in claims}:
+            said = ", ".join(f"{claim.key} {claim.value}" for claim in claims)
+            survey.doubt(f"the configuration says {said}, but {rows.where} hold {found} {thing}")
+
+
+def latent_sizes(
+    *, kv_down: Cell, kv_up: Cell, q_up: Cell, o: Cell, gated: bool
+) -> dict[str, int] | None:
+    """Return the sizes of latent attention, or None where the shapes fit none.
+
+    With n heads of p plain, r rotated and v value dimensions over a latent l, the shapes are
+    n(p + r) rows of queries, n(p + v) of keys and values, nv columns of output and l + r rows of
+    latents; gated queries have nv rows more.
+
+    Args:
+        kv_down: Latents and the rotated key.
+        kv_up: Keys and values.
+        q_up: Queries.
+        o: What writes to the residual.
+        gated: Whether a gate of the values stands among the rows of queries.
+    """
+    latent = kv_up.residual
+    rotated = kv_down.units - latent
+    plain_of_all = kv_up.units - o.units
+    rotated_of_all = q_up.units - plain_of_all - (o.units if gated else 0)
+    if rotated <= 0 or plain_of_all <= 0 or rotated_of_all <= 0 or rotated_of_all % rotated:
+        return None
+    heads = rotated_of_all // rotated
+    if plain_of_all % heads or o.units % heads:
+        return None
+    return {
+        "latent": latent,
+        "rotated": rotated,
+        "heads": heads,
+        "plain": plain_of_all // heads,
+        "value": o.units // heads,
+    }

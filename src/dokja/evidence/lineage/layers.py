@@ -102,7 +102,11 @@ def _sorted(tensors: Sequence[Tensor]) -> _Sorted:
 def _mixers(survey: Survey, found: _Sorted) -> dict[str, Cell]:
     """Return what reads or writes the residual outside of the known blocks."""
     cells: dict[str, Cell] = {}
-    present = set(found.named) & ATTENTION_ROLES
+    present = {
+        role
+        for role in set(found.named) & ATTENTION_ROLES
+        if found.named[role].name not in survey.placed
+    }
     # Attention of which a part lies in another layer, or nowhere, is no block of this one.
     partial = (
         present
@@ -111,16 +115,17 @@ def _mixers(survey: Survey, found: _Sorted) -> dict[str, Cell]:
     )
     for tensor in found.rest:
         role, sort = tensor.place.role or "", tensor.place.sort
-        if tensor.name in survey.placed or found.named.get(role) is not tensor:
+        if tensor.name in survey.placed:
             continue
-        if role in _BLOCK_ROLES and not (partial and role in present):
+        first = found.named.get(role) is tensor
+        if role in _BLOCK_ROLES and not (partial and role in present and first):
             continue
         if sort is Sort.INNER:
             survey.put_aside(tensor, "inner matrix")
         elif sort in {Sort.READS, Sort.WRITES}:
             cell = survey.writer(tensor) if sort is Sort.WRITES else survey.reader(tensor)
             if cell is not None:
-                cells[role] = cell
+                cells[role if first else tensor.place.template] = cell
                 survey.put([tensor])
     if partial:
         named = ", ".join(found.named[role].shown for role in sorted(present))

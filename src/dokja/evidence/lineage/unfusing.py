@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dokja.evidence.lineage.bodies import Cell
 
-__all__ = ["HeadSizes", "gate_and_up", "gated_queries", "queries_keys_values"]
+__all__ = ["HeadSizes", "followed", "gate_and_up", "gated_queries", "queries_keys_values"]
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -60,8 +60,25 @@ def gated_queries(fused: Cell, sizes: HeadSizes) -> tuple[Cell, Cell]:
         fused: Twice as many rows as queries.
         sizes: Its heads.
     """
-    first, second = _woven(sizes.heads, sizes.width)
-    return _picked(fused, first), _picked(fused, second)
+    return followed(fused, heads=sizes.heads, first=sizes.width, then=sizes.width)
+
+
+def followed(fused: Cell, *, heads: int, first: int, then: int) -> tuple[Cell, Cell]:
+    """Return two parts of which each head has one after the other.
+
+    Args:
+        fused: All rows.
+        heads: How often the two follow each other.
+        first: Rows of the one in each head.
+        then: Rows of the other.
+
+    Example:
+        >>> fused = Cell(tensor="w", units=6, residual=8)
+        >>> [cell.picks for cell in followed(fused, heads=2, first=2, then=1)]
+        [((0, 2), (3, 5)), ((2, 3), (5, 6))]
+    """
+    one, other = _woven(heads, first, then)
+    return _picked(fused, one), _picked(fused, other)
 
 
 def gate_and_up(fused: Cell, *, woven: bool) -> tuple[Cell, Cell]:
@@ -72,7 +89,7 @@ def gate_and_up(fused: Cell, *, woven: bool) -> tuple[Cell, Cell]:
         [((0, 2),), ((2, 4),)]
     """
     half = fused.units // 2
-    first, second = _woven(half, 1) if woven else (((0, half),), ((half, 2 * half),))
+    first, second = _woven(half, 1, 1) if woven else (((0, half),), ((half, 2 * half),))
     return _picked(fused, first), _picked(fused, second)
 
 
@@ -102,9 +119,9 @@ def _by_group(sizes: HeadSizes) -> tuple[Ranges, Ranges, Ranges]:
 
 
 @lru_cache(maxsize=64)
-def _woven(count: int, each: int) -> tuple[Ranges, Ranges]:
-    starts = [place * 2 * each for place in range(count)]
+def _woven(count: int, first: int, then: int) -> tuple[Ranges, Ranges]:
+    starts = [place * (first + then) for place in range(count)]
     return (
-        tuple((start, start + each) for start in starts),
-        tuple((start + each, start + 2 * each) for start in starts),
+        tuple((start, start + first) for start in starts),
+        tuple((start + first, start + first + then) for start in starts),
     )
