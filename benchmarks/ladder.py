@@ -315,11 +315,12 @@ def _lines(run: Path) -> int:
 
 
 def _tell_metrics(chain: ChainWriter, run: Path, steps: int) -> None:
-    """Bind the log, 200 lines to an entry, as a run does it."""
+    """Bind the log, 200 steps to an entry, as a run does it."""
     data = (run / "body/01-train/events.jsonl").read_bytes().splitlines(keepends=True)
     start, per_line = len(data[0]), steps // (len(data) - 2)
-    for place in range(1, len(data) - 1, 200):
-        some = data[place : min(place + 200, len(data) - 1)]
+    lines = max(1, 200 // per_line)
+    for place in range(1, len(data) - 1, lines):
+        some = data[place : min(place + lines, len(data) - 1)]
         piece = b"".join(some)
         span = LogSpan(
             file="body/01-train/events.jsonl",

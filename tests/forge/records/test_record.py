@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dokja.errors import RecordError
+from dokja.models.forge.forms import quick_bytes
 from dokja.models.forge.records import (
     Metrics,
     check_chain,
@@ -18,7 +19,6 @@ from dokja.models.forge.records import (
     record_of,
     with_shares,
 )
-from dokja.models.forge.records.forms import quick_bytes
 from dokja.values import Digest, canonical_bytes
 
 

@@ -96,20 +96,31 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._hash = hashlib.sha256()
+        self._waiting = bytearray()
         with _on_disk(path):
-            self._stream = path.open("xb", buffering=_BUFFER)
+            self._stream = path.open("xb", buffering=0)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append these bytes."""
+        self._waiting += data
+        if len(self._waiting) >= _BUFFER:
+            self._empty()
+
+    def _empty(self) -> None:
+        """Hash and hand on what waits."""
         with _on_disk(self._path):
-            self._stream.write(data)
-        self._hash.update(data)
+            self._hash.update(self._waiting)
+            left = memoryview(self._waiting)
+            while left:
+                left = left[self._stream.write(left) :]
+        self._waiting = bytearray()
 
     def close(self) -> Digest:
         """Bring the file to the disk; return its digest."""
-        with _on_disk(self._path), self._stream:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+        with self._stream:
+            self._empty()
+            with _on_disk(self._path):
+                os.fsync(self._stream.fileno())
         return Digest(self._hash.hexdigest())
 
     def abandon(self) -> None:

@@ -14,8 +14,8 @@ from dokja.errors import CorpusError, InputError, Mistake, RecordError, WeightsE
 from dokja.models.forge.ladder.artefacts import Artefacts, reason_of
 from dokja.models.forge.ladder.findings import Finding, Outcome
 from dokja.models.forge.ladder.settings import Settings, sampled
+from dokja.models.forge.manifests import file_manifest
 from dokja.models.forge.plans import PlannedComponent
-from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.weights.roots import TensorDigest, root, root_text
 from dokja.values import Digest, parse_json

@@ -15,10 +15,10 @@ from hashlib import sha256
 from pydantic import with_config
 
 from dokja.errors import Mistake, RecordError
+from dokja.models.forge.forms import STRICT, Count, DigestText, HexText, Moment
 from dokja.models.forge.ladder.commitments import Beacon, NonceCommitment
 from dokja.models.forge.ladder.segments import Absent, Segment, archive_of
 from dokja.models.forge.records import Chain
-from dokja.models.forge.records.forms import STRICT, Count, DigestText, HexText, Moment
 from dokja.values import Digest
 
 __all__ = [

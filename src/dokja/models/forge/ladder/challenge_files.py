@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dokja.errors import Mistake, RecordError
+from dokja.models.forge.forms import plain, read_form
 from dokja.models.forge.ladder.challenge import Challenge, draw_challenge, self_challenge
 from dokja.models.forge.ladder.commitments import COMMITMENT, NonceCommitment
 from dokja.models.forge.records import Chain
-from dokja.models.forge.records.forms import plain, read_form
 from dokja.values import Json, parse_json, shown
 
 __all__ = [

@@ -13,8 +13,7 @@ from datetime import datetime
 from pydantic import with_config
 
 from dokja.errors import Mistake
-from dokja.models.forge.records import Receipt
-from dokja.models.forge.records.forms import (
+from dokja.models.forge.forms import (
     STRICT,
     Count,
     DigestText,
@@ -22,6 +21,7 @@ from dokja.models.forge.records.forms import (
     Moment,
     moment_text,
 )
+from dokja.models.forge.records import Receipt
 from dokja.values import Digest, canonical_bytes
 
 __all__ = ["COMMITMENT", "Beacon", "NonceCommitment", "commitment_bytes"]

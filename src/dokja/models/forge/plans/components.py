@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dokja.errors import Mistake, RecipeError
+from dokja.models.forge.manifests import file_manifest
 from dokja.models.forge.plans.bases import licence_file
 from dokja.models.forge.plans.mixtures import Mixture
 from dokja.models.forge.plans.plan import PlannedComponent
@@ -25,7 +26,6 @@ from dokja.models.forge.recipes import (
     Descent,
 )
 from dokja.models.forge.recipes.schema import ComponentTerms
-from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms import Model, SourceTensors
 from dokja.models.forge.transforms.tensors import Derived

@@ -7,7 +7,9 @@ it is written for this project and free of rights (CC0-1.0); nobody learns a lan
 """
 
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
+from struct import Struct
 
 __all__ = ["LICENCE", "sentences"]
 
@@ -32,6 +34,9 @@ _WORDS = {
     name: words.split(", ")
     for name, words in (line.split(": ") for line in _LISTS.strip().splitlines())
 }
+
+
+_CHOICES = Struct("<8I")
 
 
 def sentences(*, seed: str, documents: int) -> Iterator[str]:
@@ -59,17 +64,18 @@ class _Draw:
     def __init__(self, name: str) -> None:
         self._name = name
         self._block = 0
-        self._left = b""
+        self._left: list[int] = []  # the next choice is the last
 
     def below(self, limit: int) -> int:
-        if len(self._left) < 4:  # noqa: PLR2004  # bytes of one choice
-            self._left += sha256(f"{self._name}/{self._block}".encode()).digest()
+        if not self._left:
+            block = sha256(f"{self._name}/{self._block}".encode()).digest()
+            self._left = [*reversed(_CHOICES.unpack(block))]
             self._block += 1
-        word, self._left = self._left[:4], self._left[4:]
-        return int.from_bytes(word, "little") % limit
+        return self._left.pop() % limit
 
     def one(self, of: str) -> str:
-        return _WORDS[of][self.below(len(_WORDS[of]))]
+        words = _WORDS[of]
+        return words[self.below(len(words))]
 
 
 def _korean(draw: _Draw) -> str:
@@ -109,6 +115,7 @@ def _english(draw: _Draw) -> str:
             return f"{who} and {draw.one('names')} are {draw.one('where')} {draw.one('when')}."
 
 
+@cache
 def _closed(word: str) -> bool:
     """Tell whether the word, read aloud, ends in a consonant, which chooses the particle."""
     if word[-1].isdigit():

@@ -65,7 +65,12 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 class _Terms(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
 
@@ -180,7 +185,12 @@ class StepTerms(_Terms):
     """One thing that is done to a component: training, or a transform with its parameters."""
 
     model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="allow",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     do: Words

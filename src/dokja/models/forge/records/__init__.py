@@ -4,6 +4,11 @@ A chain grows entry by entry during the run; a record is made of it in the end a
 of materials and cards follow from the record alone. Nothing here trains or judges.
 """
 
+from dokja.models.forge.manifests import (
+    FileManifest,
+    ListedFile,
+    file_manifest,
+)
 from dokja.models.forge.records.appending import (
     ChainWriter,
 )
@@ -74,11 +79,6 @@ from dokja.models.forge.records.making import (
     PlanFacts,
     make_record,
     with_shares,
-)
-from dokja.models.forge.records.manifests import (
-    FileManifest,
-    ListedFile,
-    file_manifest,
 )
 from dokja.models.forge.records.record import (
     BuildRecord,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dokja.errors import KeyFileError, Mistake, RecordError
-from dokja.models.forge.records.forms import strict_base64
+from dokja.models.forge.forms import strict_base64
 from dokja.models.forge.records.record import BuildRecord, record_of
 from dokja.models.forge.records.register import KeyRegister, KeyRole, KeyStanding
 from dokja.models.forge.records.witness import key_of

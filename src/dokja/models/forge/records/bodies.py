@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import with_config
 
-from dokja.models.forge.records.forms import STRICT, Count, DigestText, HexText, RootText
+from dokja.models.forge.forms import STRICT, Count, DigestText, HexText, RootText
 
 __all__ = [
     "KINDS",

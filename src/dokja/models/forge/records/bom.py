@@ -14,8 +14,8 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from dokja.models.forge.forms import moment_text
 from dokja.models.forge.records.facts import Component, DataSource, Leaf, LeafKind
-from dokja.models.forge.records.forms import moment_text
 from dokja.models.forge.records.record import BuildRecord
 from dokja.models.forge.records.teachers import Taught, taught_by
 from dokja.values import Digest, canonical_bytes

@@ -13,11 +13,11 @@ from enum import Enum
 from typing import NamedTuple
 
 from dokja.errors import KeyFileError
+from dokja.models.forge.forms import strict_base64
 from dokja.models.forge.records.bodies import Commit, Init, Seal, SeedOrigin
 from dokja.models.forge.records.chain import Chain
 from dokja.models.forge.records.draws import draw_seed
 from dokja.models.forge.records.entries import SIGNED, START, Link
-from dokja.models.forge.records.forms import strict_base64
 from dokja.models.forge.records.register import KeyRegister, KeyRole, KeyStanding
 from dokja.models.forge.records.witness import Receipt, key_of
 from dokja.values import Digest

@@ -16,8 +16,7 @@ from typing import Any
 from pydantic import with_config
 
 from dokja.errors import Mistake, RecordError
-from dokja.models.forge.records.bodies import KINDS, Body, kind_of
-from dokja.models.forge.records.forms import (
+from dokja.models.forge.forms import (
     STRICT,
     Count,
     moment_of,
@@ -27,6 +26,7 @@ from dokja.models.forge.records.forms import (
     read_form,
     strict_base64,
 )
+from dokja.models.forge.records.bodies import KINDS, Body, kind_of
 from dokja.models.forge.records.witness import Receipt
 from dokja.values import Digest, Json, canonical_bytes, shown
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import with_config
 
-from dokja.models.forge.records.bodies import SeedOrigin
-from dokja.models.forge.records.forms import (
+from dokja.models.forge.forms import (
     STRICT,
     Count,
     DigestText,
@@ -16,6 +15,7 @@ from dokja.models.forge.records.forms import (
     Moment,
     RootText,
 )
+from dokja.models.forge.records.bodies import SeedOrigin
 
 __all__ = [
     "Builder",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dokja.errors import Mistake, RecordError
+from dokja.models.forge.forms import read_form
 from dokja.models.forge.records.bodies import (
     Body,
     Checkpoint,
@@ -33,7 +34,6 @@ from dokja.models.forge.records.facts import (
     Tokenizer,
     WitnessedSteps,
 )
-from dokja.models.forge.records.forms import read_form
 from dokja.models.forge.records.liveness import liveness
 from dokja.models.forge.records.record import BuildRecord
 from dokja.models.forge.records.register import KeyRegister

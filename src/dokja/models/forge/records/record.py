@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import with_config
 
 from dokja.errors import Mistake, RecordError
+from dokja.models.forge.forms import STRICT, DigestText, plain, read_form
 from dokja.models.forge.records.bodies import (
     Checkpoint,
     Code,
@@ -32,7 +33,6 @@ from dokja.models.forge.records.facts import (
     Span,
     Tokenizer,
 )
-from dokja.models.forge.records.forms import STRICT, DigestText, plain, read_form
 from dokja.models.weights.roots import tensor_root
 from dokja.values import Digest, Json, canonical_bytes, parse_json, shown
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from dokja.errors import Mistake, RecordError
 from dokja.models.forge.extras import need
-from dokja.models.forge.records.manifests import FileManifest, file_manifest
+from dokja.models.forge.manifests import FileManifest, file_manifest
 from dokja.values import parse_json, shown
 
 __all__ = ["FileSignature", "sign_files", "verify_files"]

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dokja.models.forge.forms import moment_text
 from dokja.models.forge.records.bom import is_spdx_expression
 from dokja.models.forge.records.facts import Component, DataSource, Leaf
-from dokja.models.forge.records.forms import moment_text
 from dokja.models.forge.records.record import BuildRecord
 from dokja.models.forge.records.teachers import Taught, taught_by
 from dokja.values import Digest, canonical_bytes

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from pydantic import with_config
 
 from dokja.errors import KeyFileError, Mistake, RecordError
-from dokja.models.forge.records.forms import (
+from dokja.models.forge.forms import (
     STRICT,
     Count,
     DigestText,

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dokja.models.forge.manifests import file_manifest
 from dokja.models.forge.plans import Plan, PlannedComponent
-from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.running.joint import component_root, joint_folder
 from dokja.models.forge.running.places import RunPlaces
 from dokja.models.weights import open_source

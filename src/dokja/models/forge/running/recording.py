@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from dokja.documents.packing import open_corpus
+from dokja.models.forge.manifests import file_manifest
 from dokja.models.forge.plans import Plan, PlannedComponent
 from dokja.models.forge.records import BuildRecord, Chain, attest
 from dokja.models.forge.records.bom import bill_of_materials, written
 from dokja.models.forge.records.cards import model_card
 from dokja.models.forge.records.facts import Component, DataSource, Leaf, Tokenizer
 from dokja.models.forge.records.making import PlanFacts, make_record
-from dokja.models.forge.records.manifests import file_manifest
 from dokja.models.forge.records.spdx import spdx_document
 from dokja.models.forge.records.training_content import training_content
 from dokja.models.forge.running.finishing import result_folder

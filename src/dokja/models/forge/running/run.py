@@ -13,6 +13,7 @@ from typing import Any
 
 from dokja.errors import Mistake, RecipeError
 from dokja.models.forge.corpora import VERSION as ORDER_VERSION
+from dokja.models.forge.forms import plain
 from dokja.models.forge.plans import Plan, PlannedComponent, read_plan
 from dokja.models.forge.records import (
     ChainWriter,
@@ -24,7 +25,6 @@ from dokja.models.forge.records import (
     draw_seed,
 )
 from dokja.models.forge.records.facts import Compute
-from dokja.models.forge.records.forms import plain
 from dokja.models.forge.running.building import Builder
 from dokja.models.forge.running.finishing import finish_model
 from dokja.models.forge.running.joint import write_joint_job

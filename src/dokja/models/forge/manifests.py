@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import with_config
 
 from dokja.errors import Mistake, RecordError, WeightsError
-from dokja.models.forge.records.forms import STRICT, Count, DigestText, plain
+from dokja.models.forge.forms import STRICT, Count, DigestText, plain
 from dokja.models.weights.files import StoredFile, find_file
 from dokja.values import Digest, Json, canonical_bytes
 
