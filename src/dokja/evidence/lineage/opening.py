@@ -21,9 +21,10 @@ from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.projecting import axes
 from dokja.models.weights import Source
 
-__all__ = ["Bodies", "block_values"]
+__all__ = ["Bodies", "Declared", "block_values", "evenly"]
 
 Declared = tuple[Source, Mapping[str, ComponentSpec] | None]
+"""A model, and its components as declared; by tensor names where none are."""
 
 
 class Bodies:

@@ -23,7 +23,7 @@ from dokja.evidence.lineage.findings import (
     TokenRows,
     TraceReport,
 )
-from dokja.evidence.lineage.opening import Bodies
+from dokja.evidence.lineage.opening import Bodies, Declared
 from dokja.evidence.lineage.pairs import (
     Pair,
     Run,
@@ -78,19 +78,12 @@ def trace(
         WeightsError: A file changed since it was checked, or a tokenizer is damaged.
     """
     before = suspect.bytes_read + reference.bytes_read
-    plan = plan if plan is not None else Plan()
-    seed = int(rng.integers(2**62))
-    run = Run(
-        suspect=suspect,
-        reference=reference,
-        whole=inventory(suspect, components=components),
-        strangers=tuple((source, inventory(source)) for source in controls),
-        plan=plan,
-        seed=seed,
+    run = _run(
+        (suspect, components),
+        (reference, reference_components),
+        plan=plan if plan is not None else Plan(),
+        controls=controls,
         rng=rng,
-        bodies=Bodies(
-            (suspect, components), (reference, reference_components), plan=plan, seed=seed
-        ),
     )
     theirs = inventory(reference, components=reference_components).components
     found: dict[str, ComponentFinding | None] = {}
@@ -110,6 +103,28 @@ def trace(
         tokenizers=_tokenizers(suspect, reference),
         bytes_read=suspect.bytes_read + reference.bytes_read - before,
         tests=sum(finding.tests for finding in findings),
+    )
+
+
+def _run(
+    suspect: Declared,
+    reference: Declared,
+    *,
+    plan: Plan,
+    controls: Sequence[Source],
+    rng: np.random.Generator,
+) -> Run:
+    """Return what every comparison of a trace shares."""
+    seed = int(rng.integers(2**62))
+    return Run(
+        suspect=suspect[0],
+        reference=reference[0],
+        whole=inventory(suspect[0], components=suspect[1]),
+        strangers=tuple((source, inventory(source)) for source in controls),
+        plan=plan,
+        seed=seed,
+        rng=rng,
+        bodies=Bodies(suspect, reference, plan=plan, seed=seed),
     )
 
 
