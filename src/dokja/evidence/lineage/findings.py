@@ -7,6 +7,7 @@ grade and no licence. Tokenizers are compared beside it and never enter it.
 
 from dataclasses import dataclass
 
+from dokja.evidence.lineage.calibrations import Calibrated
 from dokja.evidence.lineage.controls import ControlReading
 from dokja.evidence.lineage.relations import Derivation, Direction, Relation
 from dokja.models.comparison import TokenOverlap
@@ -198,6 +199,8 @@ class ComponentFinding:
         merge: The component as a weighted sum of several references, where it is one.
         pairs: Centred correlation of every pair of layers in the same coordinates: the suspect's
             by the reference's; none for a pair that could not be compared.
+        calibrated: What a calibration says of the reading; missing where none was given, or where
+            the component's blocks are not known.
         parameter_share: The component's share of the suspect's values.
         read_share: The share of the component's values that was read.
         bytes_read: Of both sides, for this component.
@@ -227,6 +230,7 @@ class ComponentFinding:
     expert_map: tuple[tuple[int, str, int, str], ...] = ()
     merge: MergeReading | None = None
     pairs: tuple[tuple[float | None, ...], ...] = ()
+    calibrated: Calibrated | None = None
     parameter_share: float
     read_share: float
     bytes_read: int

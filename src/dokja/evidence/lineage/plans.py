@@ -17,6 +17,7 @@ Where the figures come from:
 
 from dataclasses import dataclass
 
+from dokja.evidence.lineage.calibrations import Calibration
 from dokja.models.comparison import MapPrices
 
 __all__ = ["Plan"]
@@ -56,6 +57,7 @@ class Plan:
         widest_turn: Widest residual stream whose turn is computed: a turn is width² values.
         thorough: Whether every way of finding a basis is tried even after one found a relation.
         only: The suspect's components to look at; all of them where none are named.
+        calibration: What known pairs say a reading means; without one no likelihood is told.
         level: Of every interval.
     """
 
@@ -82,6 +84,7 @@ class Plan:
     widest_turn: int = 5120
     thorough: bool = False
     only: frozenset[str] | None = None
+    calibration: Calibration | None = None
     level: float = 0.95
 
     @property

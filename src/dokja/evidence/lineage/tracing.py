@@ -23,6 +23,7 @@ from dokja.evidence.lineage.findings import (
     TokenRows,
     TraceReport,
 )
+from dokja.evidence.lineage.interpreting import interpreted
 from dokja.evidence.lineage.opening import Bodies, Declared
 from dokja.evidence.lineage.pairs import (
     Pair,
@@ -173,6 +174,8 @@ def _with_agreement(run: Run, finding: ComponentFinding) -> ComponentFinding:
     found = [one for one in looked if one.found is not None]
     chosen = (found or named or looked)[0]
     finding = combined(finding, chosen, plan=run.plan, rng=run.rng)
+    if run.plan.calibration is not None:
+        finding = interpreted(finding, chosen.ours.body, calibration=run.plan.calibration)
     if chosen.found is not None:
         return replace(finding, reference_component=chosen.theirs.body.component)
     return finding
