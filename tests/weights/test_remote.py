@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from dokja.cli.commands import run
 from dokja.errors import RemoteError, WeightsError
 from dokja.models.weights import Access, open_source
 
@@ -463,3 +464,13 @@ def test_empty_and_damaged_files_end_in_one_clear_error(server, access):
         "a pickle (protocol 4",
         "a header that goes o",
     ]
+
+
+def test_command_tells_what_is_at_an_address_and_counts_it(far, server, capsys):
+    code = run(["weights", far, "--allow-private", "--tensor", "w", "--budget-bytes", "900000"])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "m: 150,000 parameters in 1 tensors (1 F32)" in said
+    whole = len(server.files["/m/model.safetensors"]) + len(server.files["/m/config.json"])
+    assert f"read {whole:,} bytes in" in said

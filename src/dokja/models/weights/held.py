@@ -25,6 +25,9 @@ Piece: TypeAlias = bytes | bytearray | memoryview
 _PIECE = 1 << 20
 """Bytes that are read at once: they stay in a core's cache until they are converted."""
 
+_BLOCKS_PIECE = 1 << 17
+"""The same for types in blocks, whose decoding needs several times their room."""
+
 
 class OpenedFile(Protocol):
     """A file of weights that was found and checked, here or far away."""
@@ -140,7 +143,8 @@ class StoredTensor:
         """Return `count` values from the `first` on; both are whole numbers of blocks."""
         out = np.empty(count, dtype=np.float32) if out is None else out
         grid = self.grid
-        size = _PIECE // grid.bytes * grid.bytes
+        most = _PIECE if grid.values == 1 else _BLOCKS_PIECE
+        size = most // grid.bytes * grid.bytes
         at = 0
         for piece in self._run(first // grid.values * grid.bytes, self._bytes(count), size=size):
             done = len(piece) // grid.bytes * grid.values
