@@ -395,3 +395,32 @@ def test_no_headers_break_the_mapping(held, config):
         headers.info(name).parameters for name in held
     )
     assert all(0 <= body.mapped <= body.parameters for body in found)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes"),
+    [
+        ("mlp.experts.gate_up_proj mlp.experts.down_proj", [(2, D, 2**40), (2, 2**39, D)]),
+        ("mlp.experts.gate_up_proj mlp.experts.down_proj", [(2**40, D, 2), (2**40, 1, D)]),
+        ("attention.query_key_value attention.dense", [(3 * 2**40, D), (D, 2**40)]),
+    ],
+    ids=["wide experts", "many experts", "many heads"],
+)
+def test_enormous_claims_of_headers_are_not_laid_out(names, sizes):
+    config = {"model_type": "gpt_oss", "hidden_size": D, "num_attention_heads": 2**30}
+    held = {f"h.0.{name}": shape for name, shape in zip(names.split(), sizes, strict=True)}
+
+    body = only(held, config)
+
+    assert body.layers[0].experts == ()
+    assert body.layers[0].attention is None
+    assert (sorted(body.unmapped), body.mapped) == (sorted(held), 0)
+    assert body.doubts != ()
+
+
+def test_very_many_encoders_beside_decoders_take_no_time():
+    held = {f"x{n}.{side}.w": (D, 2) for n in range(10_000) for side in ("encoder", "decoder")}
+
+    found = map_bodies(Headers(held))
+
+    assert [body.component for body in found] == ["language-body", "text-encoder"]

@@ -5,7 +5,7 @@ Every cell stands as `bodies` asks; parts that contradict each other are left wi
 
 from collections.abc import Mapping
 
-from dokja.evidence.lineage.bodies import Attention, Cell, Latent
+from dokja.evidence.lineage.bodies import Attention, Cell, Latent, Norm
 from dokja.evidence.lineage.head_counts import Rows, head_sizes, latent_sizes
 from dokja.evidence.lineage.norms import norm_at
 from dokja.evidence.lineage.patterns import listed
@@ -148,8 +148,8 @@ def _made(
         o=o,
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
-        q_norm=norm_at(survey, named.get("norm_q"), biases.get("norm_q"), length=None),
-        k_norm=norm_at(survey, named.get("norm_k"), biases.get("norm_k"), length=None),
+        q_norm=_norm(survey, "norm_q", named, biases, length=None),
+        k_norm=_norm(survey, "norm_k", named, biases, length=None),
     )
 
 
@@ -194,15 +194,6 @@ def _latent(
         q_up, mixers["attention_gate"] = followed(
             q_up, heads=sizes["heads"], first=sizes["plain"] + sizes["rotated"], then=sizes["value"]
         )
-    kv_norm = norm_at(
-        survey, named.get("norm_kv_a"), biases.get("norm_kv_a"), length=kv_up.residual
-    )
-    q_norm = norm_at(
-        survey,
-        named.get("norm_q_a"),
-        biases.get("norm_q_a"),
-        length=None if q_down is None else q_down.units,
-    )
     latent = Latent(
         kv_down=kv_down,
         kv_up=kv_up,
@@ -212,14 +203,20 @@ def _latent(
         rotated=sizes["rotated"],
         plain=sizes["plain"],
         value=sizes["value"],
-        kv_norm=kv_norm,
-        q_norm=q_norm,
+        kv_norm=_norm(survey, "norm_kv_a", named, biases, length=kv_up.residual),
+        q_norm=_norm(
+            survey, "norm_q_a", named, biases, length=None if q_down is None else q_down.units
+        ),
     )
     heads = sizes["heads"]
-    return (
-        Attention(q=None, k=None, v=None, o=o, heads=heads, kv_heads=heads, latent=latent),
-        mixers,
-    )
+    found = Attention(q=None, k=None, v=None, o=o, heads=heads, kv_heads=heads, latent=latent)
+    return found, mixers
+
+
+def _norm(
+    survey: Survey, role: str, named: Named, biases: Named, *, length: int | None
+) -> Norm | None:
+    return norm_at(survey, named.get(role), biases.get(role), length=length)
 
 
 def _inner(survey: Survey, tensor: Tensor) -> Cell | None:

@@ -13,8 +13,11 @@ __all__ = ["FFN_ROLES", "Feeding", "feeding", "is_woven"]
 FFN_ROLES = frozenset({"gate", "up", "down", "gate_up", "flat_gate", "flat_up", "flat_down"})
 _FLAT = ("flat_gate", "flat_up", "flat_down")
 _STACK = 3
-_MOST_EXPERTS = 65_536
+_MOST_EXPERTS = 4096
 """More experts than this are no experts: public models have some hundreds in a layer."""
+
+_MOST_WOVEN = 2**20
+"""More rows than this are not taken apart one by one."""
 
 Held = Mapping[tuple[str, int | None], Mapping[str, Tensor]]
 """Weights of feed-forward halves by role, for each group and expert."""
@@ -115,9 +118,10 @@ def _blocks(
         survey.doubt(f"{where}: these are not stacks of the same number of experts")
         return
     experts = next(iter(sizes), None)
-    if experts is not None and experts > _MOST_EXPERTS:
+    if experts is not None and experts > min(_MOST_EXPERTS, survey.experts_left):
         survey.doubt(f"{where}: {experts} are more than can be experts")
         return
+    survey.experts_left -= experts or 0
     survey.put(tensors.values())
     for expert in (None,) if experts is None else range(experts):
         yield Ffn(
@@ -133,8 +137,8 @@ def _readers(
     """Return gate and up. A single matrix with twice the neurons holds both, whatever its name."""
     if "gate_up" in tensors:
         fused = survey.reader(tensors["gate_up"])
-        if fused is not None and fused.units % 2:
-            survey.doubt(f"{tensors['gate_up'].shown} cannot be halved into gate and up")
+        if fused is not None and (fused.units % 2 or (woven and fused.units > _MOST_WOVEN)):
+            survey.doubt(f"{tensors['gate_up'].shown} cannot be parted into gate and up")
             fused = None
         return (None, None) if fused is None else gate_and_up(fused, woven=woven)
     up = survey.reader(tensors["up"])

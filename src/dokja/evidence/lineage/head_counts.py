@@ -13,6 +13,9 @@ from dokja.evidence.lineage.unfusing import HeadSizes
 
 __all__ = ["Rows", "head_sizes", "latent_sizes"]
 
+_MOST_HEADS = 65_536
+"""More than these are no heads: public models have some hundreds in a layer."""
+
 _USUAL = 128
 """The most common width of a head, tried where nothing tells it; always with a doubt."""
 
@@ -50,6 +53,9 @@ def head_sizes(survey: Survey, rows: Rows) -> HeadSizes | None:
         )
         return None
     heads, kv_heads = rows.queries // width, rows.keys // width
+    if heads > _MOST_HEADS:
+        survey.doubt(f"{rows.where}: {heads} are more than can be heads")
+        return None
     if heads % kv_heads or rows.values % kv_heads:
         survey.doubt(
             f"{rows.where}: {heads} query heads and {rows.values} rows of values cannot be "
@@ -131,7 +137,7 @@ def latent_sizes(
     if rotated <= 0 or plain_of_all <= 0 or rotated_of_all <= 0 or rotated_of_all % rotated:
         return None
     heads = rotated_of_all // rotated
-    if plain_of_all % heads or o.units % heads:
+    if heads > _MOST_HEADS or plain_of_all % heads or o.units % heads:
         return None
     return {
         "latent": latent,

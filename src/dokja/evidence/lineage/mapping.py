@@ -104,43 +104,42 @@ def _owner(name: str, declared: Mapping[str, ComponentSpec]) -> str | None:
 
 
 def _encoder_roots(tensors: Sequence[Tensor]) -> dict[str, str]:
-    """Return encoders that stand beside a decoder, or alone with a picture's or sound's entry.
+    """Return the role of each encoder that stands beside a decoder, by what its names begin with.
 
-    What makes patches has three or more axes of which one is the colours; what takes in sound
-    has three, over its mel bands.
+    The empty beginning stands for a whole model that is an encoder: it takes in patches of
+    pictures or waves, and no tokens.
     """
-    words: dict[str, set[str]] = {}
-    for tensor in tensors:
-        if tensor.place.component == "language-body":
-            for sign in ("encoder", "decoder"):
-                before, found, _ = f".{tensor.name}".partition(f".{sign}.")
-                if found:
-                    words.setdefault(before, set()).add(sign)
-    roots = {
-        f"{before}.encoder.".lstrip("."): "text-encoder"
-        for before, signs in words.items()
-        if len(signs) > 1
+    bodies = [tensor for tensor in tensors if tensor.place.component == "language-body"]
+    sides = {
+        side: {root for tensor in bodies if (root := _root(tensor.name, side)) is not None}
+        for side in ("encoder", "decoder")
     }
-    for root in roots:
-        if any(_role(tensor) == "waves" for tensor in tensors if tensor.name.startswith(root)):
+    beside = sides["encoder"] & sides["decoder"]
+    roots = dict.fromkeys(beside, "text-encoder")
+    alone: set[str | None] = set()
+    for tensor in bodies:
+        role = tensor.place.role if tensor.place.layer is None else None
+        root = _root(tensor.name, "encoder") or ""
+        if root not in beside:
+            alone.add(role)
+        elif role == "waves":
             roots[root] = "audio-encoder"
-    body = [tensor for tensor in tensors if tensor.place.component == "language-body"]
-    alone = [tensor for tensor in body if not any(map(tensor.name.startswith, roots))]
-    entries = {_role(tensor) for tensor in alone}
-    if "embedding" not in entries and {"patches", "waves"} & entries:
-        roots[""] = "vision-encoder" if "patches" in entries else "audio-encoder"
+    if "embedding" not in alone and {"patches", "waves"} & alone:
+        roots[""] = "vision-encoder" if "patches" in alone else "audio-encoder"
     return roots
 
 
-def _role(tensor: Tensor) -> str | None:
-    return tensor.place.role if tensor.place.layer is None else None
+def _root(name: str, side: str) -> str | None:
+    """Return what stands before the word `encoder` or `decoder`, with a dot at each end."""
+    before, found, _ = f".{name}".partition(f".{side}.")
+    return f"{before}." if found else None
 
 
 def _encoder(tensor: Tensor, roots: Mapping[str, str]) -> str | None:
     if tensor.place.component != "language-body":
         return None
-    fitting = [root for root in roots if tensor.name.startswith(root)]
-    return roots[max(fitting, key=len)] if fitting else None
+    root = _root(tensor.name, "encoder")
+    return roots.get(root or "", roots.get(""))
 
 
 def _part_drafts(component: _Component, found: dict[str, _Component], *, named: bool) -> None:

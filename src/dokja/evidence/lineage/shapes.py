@@ -19,6 +19,7 @@ __all__ = ["Survey", "Tensor", "matrix_sides", "shape_words", "solve"]
 _MATRIX, _STACK = 2, 3
 _INNER_GAINS = {"norm_q", "norm_k", "norm_q_a", "norm_kv_a", "norm_inside"}
 _MOST_DOUBTS = 40
+_MOST_EXPERTS = 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Survey:
         others: Those that are no matrix of units, by what they are.
         guesses: Whether the width of a head may be guessed where what is claimed fits nowhere.
         misfits: Whether some attention had no heads that fit.
+        experts_left: How many more experts are believed; the largest public models have some
+            30,000 over all layers.
     """
 
     width: int
@@ -91,6 +94,7 @@ class Survey:
     others: dict[str, str] = field(default_factory=dict)
     guesses: bool = False
     misfits: bool = False
+    experts_left: int = _MOST_EXPERTS
     _unsaid: int = 0
 
     def start_again(self) -> None:
@@ -98,7 +102,8 @@ class Survey:
         self.doubts.clear()
         self.placed.clear()
         self.others.clear()
-        self.guesses, self.misfits, self._unsaid = True, False, 0
+        self.guesses, self.misfits = True, False
+        self.experts_left, self._unsaid = _MOST_EXPERTS, 0
 
     def doubt(self, sentence: str) -> None:
         """Note a contradiction once; of very many only the first are kept, and their number."""
