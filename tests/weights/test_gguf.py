@@ -262,3 +262,33 @@ def test_any_bytes_are_a_source_or_a_clear_error(tmp_path, gguf_file, changes, l
         tracemalloc.stop()
 
     assert peak < 20_000_000
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q4_0", "Q5_1"])
+def test_file_of_another_writer_is_read_as_its_own_package_reads_it(tmp_path, kind):
+    gguf = pytest.importorskip("gguf", reason="the extra export is not installed")
+    path = tmp_path / "theirs.gguf"
+    values = np.random.default_rng(5).standard_normal((6, 64)).astype(np.float32)
+    of = gguf.GGMLQuantizationType[kind]
+    writer = gguf.GGUFWriter(path, "qwen2")
+    writer.add_block_count(1)
+    writer.add_head_count(4)
+    writer.add_token_list(["a", "b"])
+    writer.add_token_merges([f"x {number}" for number in range(30_000)])
+    writer.add_tensor("blk.0.attn_q.weight", gguf.quants.quantize(values, of), raw_dtype=of)
+    writer.add_tensor("output_norm.weight", np.ones(64, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+    source = open_source(path)
+
+    theirs = {one.name: one for one in gguf.GGUFReader(path).tensors}["blk.0.attn_q.weight"]
+    expected = gguf.quants.dequantize(np.asarray(theirs.data), theirs.tensor_type)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert source.info(name).dtype == kind
+    assert np.array_equal(source.read(name), expected.reshape(6, 64))
+    assert source.config["num_hidden_layers"] == 1
+    assert source.tokenizer_vocabulary() == ("a", "b")

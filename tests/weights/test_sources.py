@@ -1,6 +1,8 @@
 """What comes out of sound weights is what went in."""
 
+import hashlib
 import json
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import save, save_file
 
-from dokja.models.weights import open_source
+from dokja.models.weights import RangeAccount, open_source
 
 TYPES = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
 
@@ -118,3 +120,78 @@ def test_added_and_unigram_tokens_have_their_rows(folder):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
     assert open_source(folder).token_rows() == {"<s>": 0, "나": 1, "<pad>": 7}
+
+
+def test_rows_come_in_blocks_and_in_memory_that_does_not_grow(tmp_path, write_file):
+    rows, columns = 65_536, 2048  # 256 MiB, of which the disk holds next to nothing
+    size = rows * columns * 2
+    said = {"dtype": "BF16", "shape": [rows, columns], "data_offsets": [0, size]}
+    path = write_file(tmp_path / "model.safetensors", {"w": said})
+    with path.open("ab") as file:
+        file.truncate(path.stat().st_size + size)
+    source = open_source(path)
+
+    tracemalloc.start()
+    read = sum(len(block) for block in source.row_blocks("w"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert read == rows
+    assert source.bytes_read == size
+    assert peak < 8_000_000
+
+
+def test_blocks_of_rows_are_the_tensor(tmp_path):
+    values = np.arange(7 * 6, dtype=np.float32).reshape(7, 3, 2)
+    save_file({"w": values, "one": np.array(3, dtype=np.float32)}, tmp_path / "model.safetensors")
+    source = open_source(tmp_path)
+
+    blocks = [block.copy() for block in source.row_blocks("w", 12)]
+
+    assert [len(block) for block in blocks] == [2, 2, 2, 1]
+    assert np.array_equal(np.concatenate(blocks), values)
+    assert [block.tolist() for block in source.row_blocks("one")] == [[3.0]]
+
+
+def test_values_are_written_into_memory_that_is_given(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    save_file({"w": values}, tmp_path / "model.safetensors")
+    source = open_source(tmp_path)
+    kept = np.zeros((3, 4), dtype=np.float32)
+
+    read = source.read("w", out=kept)
+
+    assert np.shares_memory(read, kept)
+    assert np.array_equal(kept, values)
+    with pytest.raises(ValueError, match="does not fit into"):
+        source.read("w", out=np.zeros((4, 3), dtype=np.float32))
+    with pytest.raises(ValueError, match="does not fit into"):
+        source.read("w", out=np.zeros((4, 3), dtype=np.float32).T)
+
+
+def test_single_rows_are_gathered_in_rising_order_only(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(6, 2)
+    save_file({"w": values}, tmp_path / "model.safetensors")
+    source = open_source(tmp_path)
+
+    rows = source.gather("w", [0, 1, 4])
+
+    assert np.array_equal(rows, values[[0, 1, 4]])
+    assert source.gather("w", []).shape == (0, 2)
+    with pytest.raises(ValueError, match="rows must rise"):
+        source.gather("w", [4, 1])
+
+
+def test_local_readings_are_noted_where_an_account_is_given(tmp_path):
+    values = np.arange(12, dtype=np.float32).reshape(6, 2)
+    save_file({"w": values}, tmp_path / "model.safetensors")
+    account = RangeAccount()
+
+    source = open_source(tmp_path, account=account)
+    source.read_rows("w", 1, 3)
+
+    (only,) = account.ranges()
+    assert source.account is account
+    assert (only.file, only.last - only.first + 1) == ("model.safetensors", 16)
+    assert only.sha256 == hashlib.sha256(values[1:3].tobytes()).hexdigest()
+    assert open_source(tmp_path).account is None

@@ -42,7 +42,7 @@ class Mark:
     Attributes:
         bytes: Its length.
         etag: The server's mark of its content; empty when it gives none.
-        modified: When it was changed last, as the server says it; empty when it does not.
+        modified: When it was changed last, where the server gives no ETag; empty otherwise.
     """
 
     bytes: int
@@ -290,7 +290,9 @@ def _sound_range(answer: Answer, file: str, *, start: int, length: int, mark: Ma
 
 
 def _mark(answer: Answer, total: int) -> Mark:
-    return Mark(bytes=total, etag=answer.header("etag"), modified=answer.header("last-modified"))
+    etag = answer.header("etag")
+    # Copies of one file may differ in their dates, and not in their ETags.
+    return Mark(bytes=total, etag=etag, modified="" if etag else answer.header("last-modified"))
 
 
 def _plain(answer: Answer, file: str) -> None:
