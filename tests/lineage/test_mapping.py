@@ -424,3 +424,28 @@ def test_very_many_encoders_beside_decoders_take_no_time():
     found = map_bodies(Headers(held))
 
     assert [body.component for body in found] == ["language-body", "text-encoder"]
+
+
+def test_layer_that_drafts_is_a_component_of_its_own_even_where_it_is_declared():
+    shapes = llama()
+    drafting = {"eh_proj": (D, 2 * D), "enorm": (D,), "hnorm": (D,), "embed_tokens": (V, D)}
+    shapes |= {f"model.layers.3.{name}.weight": shape for name, shape in drafting.items()}
+    shapes |= {
+        name.replace("layers.2", "layers.3"): shape
+        for name, shape in shapes.items()
+        if ".layers.2." in name
+    }
+    declared = {"body": ComponentSpec(role="language-body", tensors=("",))}
+
+    named = map_bodies(Headers(shapes, CONFIG))
+    said = map_bodies(Headers(shapes, CONFIG), components=declared)
+
+    assert [(body.component, len(body.layers), body.doubts) for body in named] == [
+        ("draft-head", 1, ()),
+        ("language-body", 3, ()),
+    ]
+    assert [(body.component, body.role) for body in said] == [
+        ("body", "language-body"),
+        ("body/draft-head", "draft-head"),
+    ]
+    assert sorted(named[0].layers[0].mixers) == ["draft_join", "embedding"]
