@@ -8,6 +8,7 @@ import numpy as np
 from pairs import Case
 from peers import PEERS
 
+from dokja.errors import DokjaError
 from dokja.evidence.lineage import ComponentFinding, trace
 from dokja.evidence.lineage.plans import Plan
 from dokja.models.forge.zoo import Zoo, write_model
@@ -54,7 +55,7 @@ def _opened(zoo: Zoo, name: str, scratch: Path) -> Source:
     if not folder.exists():
         try:
             write_model(zoo, name, folder)
-        except OSError:
+        except (OSError, DokjaError):
             if not folder.exists():  # another process may have been quicker
                 raise
     return open_source(folder)

@@ -7,6 +7,7 @@
     │   ├── ProgrammeError        a programme folder is half there or does not fit its ledger
     │   ├── WeightsError          a weights file is damaged, hostile or of a refused format
     │   │   └── RemoteError       an address cannot be read, or not within the bounds that were set
+    │   ├── LibraryError          an entry of a reference library is damaged, foreign or taken
     │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
     │   ├── RecipeError           a recipe or plan of the forge is wrong
     │   ├── CorpusError           packed token data are missing, damaged or of another tokenizer
@@ -48,6 +49,7 @@ __all__ = [
     "LedgerError",
     "LedgerFormatError",
     "LedgerWriteError",
+    "LibraryError",
     "LogError",
     "Mistake",
     "NotComparableError",
@@ -113,6 +115,14 @@ class InputError(DokjaError):
         self.changed = changed
         super().__init__("\n".join([*(str(mistake) for mistake in self.mistakes), changed]))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Come back whole from another process: `args` alone holds the sentences."""
+        return _again, (type(self), self.mistakes, self.changed)
+
+
+def _again(kind: type[InputError], mistakes: Sequence[Mistake], changed: str) -> InputError:
+    return kind(mistakes, changed=changed)
+
 
 class RulebookError(InputError):
     """A rulebook is wrong."""
@@ -128,6 +138,10 @@ class ProgrammeError(InputError):
 
 class WeightsError(InputError):
     """A weights file is damaged, hostile or of a refused format."""
+
+
+class LibraryError(InputError):
+    """An entry of a reference library is damaged, of a foreign version, or taken already."""
 
 
 class RemoteError(WeightsError):

@@ -2,12 +2,14 @@
 
 import json
 import math
+import pickle
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dokja import errors
 from dokja.errors import InputError, Mistake
 from dokja.values import (
     Digest,
@@ -126,3 +128,17 @@ def test_an_input_error_without_a_mistake_is_a_mistake():
 @given(documents)
 def test_plain_json_reads_what_is_canonical(document):
     assert json.loads(canonical_bytes(document)) == parse_json(canonical_bytes(document))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, InputError)],
+)
+def test_mistakes_come_back_whole_from_another_process(kind):
+    wrong = [Mistake(file="a.toml", place=f"key {n}", read="95", expected="100") for n in (1, 2)]
+    told = kind(wrong, changed="Two files were written.")
+
+    back = pickle.loads(pickle.dumps(told))  # noqa: S301  # our own, made in the line before
+
+    assert (type(back), str(back)) == (kind, str(told))
+    assert (back.mistakes, back.changed) == (told.mistakes, told.changed)
