@@ -284,6 +284,8 @@ ONES = np.ones((1, 8), dtype=np.float16)
         {"x.weight": np.zeros((4, 4), np.int8), "x.weight_scale": np.ones((4, 1), np.int32)},
         {"x.weight": np.zeros((4, 4), np.uint8), "x.weight_scale": np.ones((4, 1), np.float32)},
         {"x.weight_packed": np.zeros((4, 4), np.uint8)},
+        {"x_blocks": np.zeros((4, 1, 16), np.uint8), "x_scales": np.zeros((4, 1), np.uint8)},
+        {"x.weight": np.zeros((32, 1), np.uint8), "x.weight.absmax": np.ones(1, np.float32)},
         {
             "x.weight_packed": np.zeros((4, 4), np.uint8),
             "x.weight_scale": np.ones((4, 1), np.float32),

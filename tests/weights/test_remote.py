@@ -268,6 +268,24 @@ def drips_headers(request):
     return True
 
 
+def drips_body(request):
+    first, last = asked_for(request)
+    data = weights_of(request)
+    request.send_response(206)
+    request.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+    request.send_header("Content-Length", str(last - first + 1))
+    request.send_header("ETag", '"one"')
+    request.end_headers()
+    try:
+        for at in range(first, first + 40):
+            request.wfile.write(data[at : at + 1])
+            time.sleep(0.03)
+    except OSError:
+        pass
+    request.close_connection = True
+    return True
+
+
 def talks_nonsense(request):
     request.wfile.write(b"\x16\x03nonsense\r\n\r\n" * 9)
     request.close_connection = True
@@ -308,7 +326,7 @@ def test_answer_that_is_not_what_was_asked_is_refused_at_once(far, server, acces
     assert len(server.log) == before + 1
 
 
-@pytest.mark.parametrize("trick", [stalls, drips_headers, talks_nonsense, status(503)])
+@pytest.mark.parametrize("trick", [stalls, drips_headers, drips_body, talks_nonsense, status(503)])
 def test_server_that_never_gets_on_is_given_up_after_some_tries(far, server, waits, trick):
     access = Access(
         allow_private=True, timeout_s=0.1, least_bytes_per_s=50_000, tries=2, wait=waits.append

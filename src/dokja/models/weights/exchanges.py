@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,12 +39,14 @@ class Answer:
         address: Who answered, after redirects.
         commit: Which commit of a hub's repository was answered from, if any hop said so.
         response: The answer itself.
+        allow: Gives the body of so many bytes the time that it may take.
     """
 
     status: int
     address: Address
     commit: str
     response: http.client.HTTPResponse
+    allow: Callable[[int], None]
 
     def header(self, name: str) -> str:
         """Return a header's value; empty when it is missing."""
@@ -68,7 +70,7 @@ class Exchanges:
 
     @contextmanager
     def asked(
-        self, address: Address, *, method: str, headers: Mapping[str, str], most_bytes: int
+        self, address: Address, *, method: str, headers: Mapping[str, str]
     ) -> Iterator[Answer]:
         """Ask, follow redirects, and give the answer whose body may be read.
 
@@ -78,26 +80,28 @@ class Exchanges:
             address: Whom to ask.
             method: `GET` or `HEAD`.
             headers: What to send besides what every request sends.
-            most_bytes: How long the body may be; what it may take depends on it.
 
         Raises:
             RemoteError: The address or one that it leads to may not be asked, redirects go
                 round, or nothing sound came back; `wait_s` tells whether to ask again.
         """
-        seconds = self._access.timeout_s + most_bytes / self._access.least_bytes_per_s
         at, commit = address, ""
         for _ in range(_MOST_REDIRECTS + 1):
             here, done = at, False
             sent = self._headers(headers, secret=here.origin == self._home.origin)
             connection = self._connection(here)
             try:
-                with _limited(connection, seconds), _told(here):
+                with self._limited(connection.sock) as allow, _told(here):
                     response = self._send(connection, method, here, sent)
                     commit = commit or (response.getheader("x-repo-commit") or "").strip()
                     location = response.getheader("location")
                     if response.status not in _REDIRECTS or location is None:
                         yield Answer(
-                            status=response.status, address=here, commit=commit, response=response
+                            status=response.status,
+                            address=here,
+                            commit=commit,
+                            response=response,
+                            allow=allow,
                         )
                         done = response.isclosed() and not response.will_close
                         return
@@ -147,7 +151,7 @@ class Exchanges:
         with _told(address):
             stream = self._dial(numbers, address.port)
             if address.scheme == "https":
-                stream = self._context.wrap_socket(stream, server_hostname=address.host)
+                stream = self._greeted(stream, address.host)
         kind = (
             http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         )
@@ -156,6 +160,49 @@ class Exchanges:
         connection.auto_open = 0
         connection.sock = stream
         return connection
+
+    def _greeted(self, stream: socket.socket, host: str) -> ssl.SSLSocket:
+        secure = self._context.wrap_socket(
+            stream, server_hostname=host, do_handshake_on_connect=False
+        )
+        try:
+            with self._limited(secure):
+                secure.do_handshake()
+        except OSError:
+            secure.close()
+            raise
+        return secure
+
+    @contextmanager
+    def _limited(self, stream: socket.socket) -> Iterator[Callable[[int], None]]:
+        """Cut the line when something takes too long, however slowly bytes still come.
+
+        A greeting and an answer's headers may take `timeout_s`; what is yielded gives a body of
+        so many bytes its own time.
+        """
+        timers: list[threading.Timer] = []
+
+        def cut() -> None:
+            try:
+                # Under TLS the stream's own shutdown would drop the state that a reader needs.
+                socket.socket.shutdown(stream, socket.SHUT_RDWR)
+            except OSError:
+                return  # it has ended already
+
+        def allow(most_bytes: int) -> None:
+            for running in timers:
+                running.cancel()
+            seconds = self._access.timeout_s + most_bytes / self._access.least_bytes_per_s
+            timer = threading.Timer(seconds, cut)
+            timer.daemon = True
+            timer.start()
+            timers[:] = [timer]
+
+        allow(0)
+        try:
+            yield allow
+        finally:
+            timers[0].cancel()
 
     def _dial(self, numbers: tuple[str, ...], port: int) -> socket.socket:
         for number in numbers[:-1]:
@@ -181,27 +228,6 @@ def _close(idle: _Idle) -> None:
         for connection in kept:
             connection.close()
     idle.clear()
-
-
-@contextmanager
-def _limited(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
-    """Cut the line when the exchange takes longer, however slowly bytes still come."""
-    stream = connection.sock
-
-    def cut() -> None:
-        try:
-            # Under TLS the stream's own shutdown would drop the state that a reader still needs.
-            socket.socket.shutdown(stream, socket.SHUT_RDWR)
-        except OSError:
-            return  # it has ended already
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Fetcher:
         """
 
         def asked() -> bool:
-            with self._exchanges.asked(address, method="HEAD", headers={}, most_bytes=0) as answer:
+            with self._exchanges.asked(address, method="HEAD", headers={}) as answer:
                 answer.response.read()
                 if answer.status in _COME_BACK:
                     raise _status_error(answer, address.shown)
@@ -157,7 +157,6 @@ class Fetcher:
                 address,
                 method="GET",
                 headers={"Range": f"bytes={start}-{last}"},
-                most_bytes=len(buffer),
             ) as answer:
                 status = answer.status
                 _sound_range(answer, address.shown, start=start, length=len(buffer), mark=mark)
@@ -172,7 +171,7 @@ class Fetcher:
         return got, trouble, status
 
     def _whole(self, address: Address, *, name: str, at_most: int) -> tuple[bytes, str] | None:
-        with self._exchanges.asked(address, method="GET", headers={}, most_bytes=at_most) as answer:
+        with self._exchanges.asked(address, method="GET", headers={}) as answer:
             if answer.status == _NOT_FOUND:
                 return None
             buffer = bytearray(_sound_whole(answer, address.shown, at_most=at_most))
@@ -193,7 +192,6 @@ class Fetcher:
                 address,
                 method="GET",
                 headers={"Range": f"bytes=0-{length - 1}"},
-                most_bytes=length,
             ) as answer:
                 if answer.status == _NO_SUCH_RANGE and _EMPTY_RANGE.fullmatch(
                     answer.header("content-range")
@@ -305,6 +303,7 @@ def _plain(answer: Answer, file: str) -> None:
 def _filled(answer: Answer, buffer: memoryview) -> int:
     """Return how many bytes of the body came, all of them unless the line was cut."""
     got = 0
+    answer.allow(len(buffer))
     try:
         while got < len(buffer):
             part = answer.response.read1(min(_PART, len(buffer) - got))

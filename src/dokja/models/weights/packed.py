@@ -111,7 +111,15 @@ def _build(stored: _Stored, name: str, claim: _Claim) -> _Built:
         return _packed(stored, name.removesuffix("_packed"), claim)
     if name.endswith("qweight"):
         return _columnwise(stored, name.removesuffix("qweight"), claim)
+    if stored[name].info.dtype == "U8" and any(part in stored for part in _unread_parts(name)):
+        return "codes of MXFP4 or bitsandbytes, which are not read"
     return _scaled(stored, name, claim)
+
+
+def _unread_parts(name: str) -> tuple[str, ...]:
+    """Return what lies beside codes of formats that are not read."""
+    blocks = (f"{name.removesuffix('_blocks')}_scales",) if name.endswith("_blocks") else ()
+    return (*blocks, f"{name}.absmax")
 
 
 def _scaled(stored: _Stored, name: str, claim: _Claim) -> _Built:
