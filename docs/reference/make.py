@@ -165,6 +165,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "entry-kinds.md": kinds,
     "errors.md": mistakes,
+    "trace.json": runpy.run_path(str(HERE / "trace_example.py"))["example"],
     "architectures.md": runpy.run_path(str(HERE / "lineage_pages.py"))["architectures"],
     **runpy.run_path(str(HERE / "forge_pages.py"))["pages"](_type),
 }

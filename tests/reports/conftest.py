@@ -140,3 +140,25 @@ def look(browser: Any) -> Iterator[Callable[..., Any]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def violations() -> Callable[..., list[tuple[str, list[Any]]]]:
+    """What axe finds wrong with a page; contrast and regions are slow to look at."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def of(page: Any, *, slow_rules: bool = True) -> list[tuple[str, list[Any]]]:
+        options = {
+            "runOnly": {"type": "tag", "values": RULES},
+            "rules": {rule: {"enabled": slow_rules} for rule in ("color-contrast", "region")},
+        }
+        found = axe.run(page, options=options)
+        return [
+            (one["id"], [node["target"] for node in one["nodes"]][:5])
+            for one in found.response["violations"]
+        ]
+
+    return of

@@ -6,26 +6,11 @@ from dokja.public.reports import write_dossier
 
 pytestmark = pytest.mark.browser
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-def violations(page, *, slow_rules=True):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    options = {
-        "runOnly": {"type": "tag", "values": RULES},
-        "rules": {rule: {"enabled": slow_rules} for rule in ("color-contrast", "region")},
-    }
-    found = axe.run(page, options=options)
-    return [
-        (one["id"], [node["target"] for node in one["nodes"]][:5])
-        for one in found.response["violations"]
-    ]
-
 
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["ko", "en"])
-def test_page_breaks_no_rule_of_accessibility(look, written, lang, scheme, width):
+def test_page_breaks_no_rule_of_accessibility(look, violations, written, lang, scheme, width):
     page = look(written("short").html, width=width, ask=f"?lang={lang}", color_scheme=scheme)
 
     found = violations(page)
@@ -37,7 +22,9 @@ def test_page_breaks_no_rule_of_accessibility(look, written, lang, scheme, width
     ("name", "lang", "width"),
     [("sample", "ko", 360), ("stage-1", "en", 1280), ("re-entry", "both", 1280)],
 )
-def test_page_of_a_real_decision_breaks_no_rule_of_accessibility(look, judged, name, lang, width):
+def test_page_of_a_real_decision_breaks_no_rule_of_accessibility(
+    look, violations, judged, name, lang, width
+):
     page = look(judged[name], width=width, ask=f"?lang={lang}")
 
     found = violations(page, slow_rules=False)  # which the test above holds for the same style

@@ -32,6 +32,10 @@ _COMMANDS = {
         "dokja.cli.ledger:ledger",
         "Verify, show, append to, prove from, witness and export a ledger.",
     ),
+    "trace": (
+        "dokja.cli.trace:trace",
+        "Say what a model's weights are consistent with, beside references.",
+    ),
     "weights": (
         "dokja.cli.weights:weights",
         "Show what weights hold, here or at an address, and what was read.",

@@ -26,6 +26,7 @@ __all__ = [
     "Entrants",
     "answer",
     "compare",
+    "declared_components",
     "entrants",
     "measured_parts",
     "refuse_two_models",
@@ -265,7 +266,7 @@ def compare(
     """
     if all(gate.rests_on == "rulings" for gate in gates):
         return
-    declared = {name: _declared(model) for name, model in field.models.items()}
+    declared = {name: declared_components(model) for name, model in field.models.items()}
     opened: dict[str, Source] = {name: open_source(path) for name, path in field.folders.items()}
     for name in field.candidates:
         for other in field.folders:
@@ -286,7 +287,7 @@ def compare(
             )
 
 
-def _declared(model: Model) -> dict[str, ComponentSpec] | None:
+def declared_components(model: Model) -> dict[str, ComponentSpec] | None:
     """Return the components as declared; None where no tensors were named."""
     specs = {
         component.component: ComponentSpec(role=component.role, tensors=component.tensors)

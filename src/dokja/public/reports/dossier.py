@@ -15,7 +15,7 @@ from dokja.public.reports.spreadsheets import spreadsheet
 from dokja.public.reports.tables import tables_of
 from dokja.values import Digest, Json, canonical_bytes
 
-__all__ = ["DossierFiles", "write_dossier"]
+__all__ = ["DossierFiles", "put_file", "write_dossier"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def _put(contents: Mapping[Path, bytes], *, out: Path) -> None:
     try:
         (out / "csv").mkdir(parents=True, exist_ok=True)
         for path, data in contents.items():
-            _replace(path, data)
+            put_file(path, data)
             written.append(path)
     except OSError as error:
         mistake = Mistake(
@@ -92,7 +92,12 @@ def _put(contents: Mapping[Path, bytes], *, out: Path) -> None:
         ) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
+def put_file(path: Path, data: bytes) -> None:
+    """Put a file in its place in one step, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; what was there before still is.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

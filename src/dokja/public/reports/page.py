@@ -24,7 +24,7 @@ from dokja.public.reports.story import Story
 from dokja.public.reports.telling import Teller
 from dokja.public.reports.words import Words, visible
 
-__all__ = ["LANGUAGES", "render"]
+__all__ = ["LANGUAGES", "environment", "policy", "render", "source"]
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 _FOLDER = "templates"
@@ -38,18 +38,18 @@ def render(decision: Decision, *, records: Records, digest: str) -> str:
         records: What the ledger adds to it.
         digest: SHA-256 digest of the decision's canonical bytes, as it is written.
     """
-    style, script = _source("dossier.css"), _source("choice.js")
+    style, script = source("dossier.css"), source("choice.js")
     names = Names.of(decision, models=records.models.items())
     editions = {lang: _edition(lang, decision, records=records, names=names) for lang in LANGUAGES}
     return (
-        _environment()
+        environment()
         .get_template("dossier.html")
         .render(
             d=decision,
             digest=digest,
             records=records,
             editions=editions,
-            policy=_policy(style=style, script=script),
+            policy=policy(style=style, script=script),
             style=Markup(style),  # noqa: S704  # our own file, which a test holds free of "</"
             script=Markup(script),  # noqa: S704  # likewise
         )
@@ -88,9 +88,10 @@ def _edition(lang: Language, decision: Decision, *, records: Records, names: Nam
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what templates of this room are rendered in: everything is escaped."""
     environment = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(source),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -128,7 +129,8 @@ def web_address(written: str) -> str | None:
     return written if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
-def _policy(*, style: str, script: str) -> str:
+def policy(*, style: str, script: str) -> str:
+    """Return a content security policy that allows this style and this script alone."""
     rules: Mapping[str, str] = {
         "default-src": "'none'",
         "style-src": _hash(style),
@@ -146,5 +148,6 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return a file of the templates' folder."""
     return (files("dokja.public.reports") / _FOLDER / name).read_text(encoding="utf-8")

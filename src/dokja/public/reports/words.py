@@ -76,9 +76,10 @@ _NAMED = {
 def tables(lang: Language) -> Mapping[str, Mapping[str, Any]]:
     """Return the wording tables of the language: `reasons`, `labels` and the page's own prose."""
     folder = files("dokja.public.reports") / "wording"
-    found: dict[str, Mapping[str, Any]] = {}
-    for name in (f"{lang}.toml", f"{lang}.page.toml"):
-        found |= tomllib.loads((folder / name).read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = {}
+    for name in (f"{lang}.toml", f"{lang}.page.toml", f"{lang}.lineage.toml"):
+        for table, said in tomllib.loads((folder / name).read_text(encoding="utf-8")).items():
+            found.setdefault(table, {}).update(said)
     return found
 
 

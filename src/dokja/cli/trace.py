@@ -1,0 +1,265 @@
+"""`dokja trace`: what a model's weights are consistent with, beside references."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+import click
+from rich.console import Console
+
+from dokja.cli.addresses import access_from, access_options
+from dokja.cli.observations import ACTOR, declared_components
+from dokja.cli.printing import as_json, emit, now, say
+from dokja.cli.programmes import unbroken
+from dokja.errors import InputError, Mistake
+from dokja.evidence.ledger import Programme
+from dokja.evidence.ledger.kinds import Model, read_body
+from dokja.evidence.lineage import (
+    ComponentSpec,
+    Named,
+    Outcome,
+    Plan,
+    Tracing,
+    finding_drafts,
+    inventory,
+    outcome_of,
+    trace_all,
+    trace_document,
+)
+from dokja.models.weights import Access, RangeAccount, Source, open_source
+from dokja.public.reports import lineage_text, write_lineage_page
+
+__all__ = ["trace"]
+
+_UNCHANGED = "Nothing was compared and nothing was written."
+
+
+@click.command
+@click.argument("suspect", metavar="SUSPECT")
+@click.option(
+    "--against", "references", multiple=True, required=True, metavar="REF", help="A reference."
+)
+@click.option(
+    "--control", "controls", multiple=True, metavar="MODEL", help="A model known to be a stranger."
+)
+@click.option(
+    "--component", "components", multiple=True, metavar="NAME", help="Only these; all by default."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option("--thorough", is_flag=True, help="Look in every way, even after one found something.")
+@click.option(
+    "--ledger", type=click.Path(path_type=Path), help="Append the findings to this programme."
+)
+@click.option("--model", help="SUSPECT's id in that programme's ledger.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write the report as one page.")
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", help="Language of the text.")
+@access_options
+@as_json
+def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
+    """Compare SUSPECT's weights with references and say what they are consistent with.
+
+    SUSPECT and every REF are a folder or file of weights, or an address. Each component is
+    compared with its like in every reference, beside controls whose truth is known; what could
+    not be seen is said as well. Ends with 3 if a relation was found, with 4 if it cannot be told,
+    and with 0 if nothing was found above what would have been seen.
+
+    \b
+    Examples:
+      dokja trace sample/programme/models/dasom-1 --against sample/programme/models/garam-1
+      dokja trace build/mine --against hf://owner/base --budget-bytes 300000000 --html build/t.html
+    """
+    if (given["ledger"] is None) != (given["model"] is None):
+        raise click.UsageError("--ledger and --model go together: whose findings, and where to")
+    done = _compared(suspect, given)
+    document = trace_document(
+        done.tracing,
+        suspect=done.names[0],
+        references=done.names[1:],
+        exit_code=_exit_code(outcome_of(done.tracing)),
+        ranges_digest=done.ranges_digest,
+    )
+    if given["html"] is not None:
+        write_lineage_page(done.tracing, names=done.names, out=given["html"])
+    if as_json:
+        emit(document)
+    else:
+        say(lineage_text(done.tracing, given["lang"]))
+        _tell_written(given, done.appended)
+    return _exit_code(outcome_of(done.tracing))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What was compared, and what was written of it."""
+
+    tracing: Tracing
+    names: Sequence[Named]
+    ranges_digest: str | None
+    appended: int | None
+
+
+def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
+    """Open everything, compare it, and append to a ledger where one is given."""
+    network = {
+        key: given[key] for key in ("budget_bytes", "allow_http", "allow_private", "token_from")
+    }
+    count, account = len(given["references"]), RangeAccount()
+    with ExitStack() as held, Console(stderr=True).status("opening") as status:
+        programme = None
+        if given["ledger"] is not None:
+            programme = held.enter_context(unbroken(given["ledger"]))
+        first, *rest = _open_all(
+            (suspect, *given["references"], *given["controls"]),
+            access=access_from(**network),
+            account=account,
+            tell=status.update,
+        )
+        desk = _Desk(programme, model=given["model"])
+        _refuse_wrong_words(first, desk, components=given["components"], html=given["html"])
+        tracing = trace_all(
+            first,
+            rest[:count],
+            seed=given["seed"],
+            components=desk.components,
+            plan=Plan(thorough=given["thorough"], only=frozenset(given["components"]) or None),
+            controls=rest[count:],
+            progress=status.update,
+        )
+        return _Done(
+            tracing=tracing,
+            names=_names([first, *rest[:count]], tell=status.update),
+            ranges_digest=str(account.digest()) if account.bytes else None,
+            appended=desk.append(tracing, given["references"]),
+        )
+
+
+def _open_all(
+    places: Sequence[str], *, access: Access, account: RangeAccount, tell: Callable[[str], None]
+) -> list[Source]:
+    """Return every model opened; of addresses the ranges that are read are noted.
+
+    Raises:
+        InputError: One cannot be opened; every mistake of every one.
+    """
+    opened: list[Source] = []
+    mistakes: list[Mistake] = []
+    for place in places:
+        tell(f"opening {place}")
+        noted = account if "://" in place else None
+        try:
+            opened.append(open_source(place, access=access, account=noted))
+        except InputError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InputError(list(dict.fromkeys(mistakes)), changed=_UNCHANGED)
+    return opened
+
+
+@dataclass(slots=True)
+class _Desk:
+    """The programme that findings are appended to, if any."""
+
+    programme: Programme | None
+    model: str | None
+
+    @property
+    def declared(self) -> dict[str, Model]:
+        """The ledger's models by id."""
+        if self.programme is None:
+            return {}
+        bodies = [
+            read_body("model", entry.body)
+            for entry in self.programme.ledger.current(kind="model")
+            if entry.body is not None
+        ]
+        return {body.model: body for body in bodies if isinstance(body, Model)}
+
+    @property
+    def components(self) -> dict[str, ComponentSpec] | None:
+        """The model's components as it declares them; none where nothing is declared."""
+        model = self.declared.get(self.model or "")
+        return None if model is None else declared_components(model)
+
+    def append(self, tracing: Tracing, places: Sequence[str]) -> int | None:
+        """Append what was not observed before; return how many entries; none without a ledger."""
+        if self.programme is None or self.model is None:
+            return None
+        done = {
+            (entry.body["model"], entry.body["reference"])
+            for entry in self.programme.ledger.entries(kind="finding")
+            if entry.actor == ACTOR
+        }
+        drafts = [
+            draft
+            for report, place in zip(tracing.reports, places, strict=True)
+            if (self.model, reference := self._id_of(place, report.reference)) not in done
+            for draft in finding_drafts(
+                report, model=self.model, reference=reference, on=now().date(), actor=ACTOR
+            )
+        ]
+        self.programme.ledger.append(drafts, at=now())
+        return len(drafts)
+
+    def _id_of(self, place: str, name: str) -> str:
+        """Return a reference's id, where its files are those of a model of the ledger."""
+        folders = {
+            (self.programme.models / model.folder).resolve(): known
+            for known, model in self.declared.items()
+            if self.programme is not None and model.folder is not None
+        }
+        return name if "://" in place else folders.get(Path(place).resolve(), name)
+
+
+def _refuse_wrong_words(
+    suspect: Source, desk: _Desk, *, components: Iterable[str], html: Path | None
+) -> None:
+    """Refuse what the command line names and nobody has.
+
+    Raises:
+        InputError: An unknown component or model, or a page that cannot be written.
+    """
+    known = [one.component for one in inventory(suspect, components=desk.components).components]
+    mistakes = [
+        Mistake(file="--component", place="", read=name, expected=f"one of {', '.join(known)}")
+        for name in components
+        if name not in known
+    ]
+    if desk.model is not None and desk.model not in desk.declared:
+        expected = f"a model of the ledger: {', '.join(desk.declared) or 'it declares none'}"
+        mistakes.append(Mistake(file="--model", place="", read=desk.model, expected=expected))
+    if html is not None and (html.is_dir() or not html.parent.is_dir()):
+        expected = "the name of a file in a folder that is there"
+        mistakes.append(Mistake(file="--html", place="", read=str(html), expected=expected))
+    if mistakes:
+        raise InputError(mistakes, changed=_UNCHANGED)
+
+
+def _names(sources: Sequence[Source], *, tell: Callable[[str], None]) -> list[Named]:
+    """Return each model with its digest, for which local files are read whole."""
+    names = []
+    for source in sources:
+        tell(f"naming {source.name} by its digest")
+        names.append(Named(name=source.name, digest=str(source.digest)))
+    return names
+
+
+def _tell_written(given: Mapping[str, Any], appended: int | None) -> None:
+    if appended is not None:
+        say()
+        say(f"{appended} findings appended to {given['ledger']}; what stood there was kept")
+    if given["html"] is not None:
+        say(f"page: {given['html']}")
+
+
+def _exit_code(outcome: Outcome) -> int:
+    match outcome:
+        case Outcome.NOTHING:
+            return 0
+        case Outcome.RELATED:
+            return 3
+        case Outcome.CANNOT_TELL:
+            return 4
+        case _:
+            assert_never(outcome)
