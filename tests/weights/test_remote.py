@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -460,6 +461,73 @@ def test_public_host_may_not_lead_to_a_private_one(monkeypatch):
 
     with pytest.raises(RemoteError, match="a host that is not public"):
         open_source("https://models.example/m/")
+
+
+def configured(length, body, *, then_close=True):
+    """Answer for the configuration with this length and body, and then as usual."""
+
+    def trick(request):
+        if request.path != "/m/config.json":
+            return False
+        request.server.trick = None
+        request.send_response(200)
+        for name, value in length.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(body)
+        request.close_connection = then_close
+        return True
+
+    return trick
+
+
+@pytest.mark.parametrize(
+    ("length", "read"),
+    [
+        ({"Content-Length": "10000001"}, "a length of '10000001'"),
+        ({}, "a length of ''"),
+        ({"Content-Length": "2", "Content-Encoding": "br"}, "an answer in the encoding 'br'"),
+    ],
+)
+def test_small_file_that_is_large_or_of_no_length_is_not_fetched(far, server, access, length, read):
+    server.trick = configured(length, b"{}")
+
+    with pytest.raises(RemoteError) as caught:
+        open_source(far, access=access)
+
+    assert caught.value.mistakes[0].read == read
+
+
+def test_several_threads_read_at_once_and_count_together(far, values, access):
+    source = open_source(far, access=access)
+    spent = source.account.bytes
+
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda row: source.read_rows("w", row, row + 1), range(100, 160)))
+
+    assert np.array_equal(np.concatenate(read), values[100:160])
+    assert source.bytes_read == source.account.bytes - spent == 60 * 2000
+
+
+def test_small_file_that_is_cut_is_asked_for_again(far, server, access, waits):
+    server.trick = configured({"Content-Length": "9"}, b"{")
+
+    source = open_source(far, access=access)
+
+    assert source.config == {"model_type": "llama"}
+    assert len(waits) == 1
+
+
+def test_file_that_was_read_to_its_end_leaves_the_line_open(far, server, access):
+    """Every request of a reading but the first goes over a line that was there."""
+    ports = []
+    server.trick = lambda request: bool(ports.append(request.client_address[1]))
+    source = open_source(far, access=access)
+    for row in range(200, 210):
+        source.read_rows("w", row, row + 1)
+
+    assert len(ports) > 10
+    assert len(set(ports)) <= 2
 
 
 def test_empty_and_damaged_files_end_in_one_clear_error(server, access):

@@ -88,6 +88,7 @@ class Exchanges:
         at, commit = address, ""
         for _ in range(_MOST_REDIRECTS + 1):
             here, done = at, False
+            response: http.client.HTTPResponse | None = None
             sent = self._headers(headers, secret=here.origin == self._home.origin)
             connection = self._connection(here)
             try:
@@ -107,6 +108,8 @@ class Exchanges:
                         return
                 at = here.led(location)
             finally:
+                if response is not None:
+                    response.close()  # a connection forgets an answer that is its last one
                 self._give_back(here, connection, sound=done)
         raise RemoteError(
             [
