@@ -38,6 +38,7 @@ from dokja.models.comparison.mixtures import (
     scrambled_twin,
 )
 from dokja.models.comparison.nulls import Null, critical_z, minimum_detectable, permutation_null
+from dokja.models.comparison.reorderings import reordering_error
 from dokja.models.comparison.signatures import (
     LayerSpace,
     mean_forms,
@@ -85,6 +86,7 @@ __all__ = [
     "nearest_reordering",
     "permutation_null",
     "polar",
+    "reordering_error",
     "reordering_share",
     "residual_forms",
     "scrambled_twin",
