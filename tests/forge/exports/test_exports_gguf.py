@@ -22,6 +22,7 @@ from dokja.models.forge.records import Export, read_chain
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.tokenizing import SPLITS, Tokenizer
 from dokja.models.forge.transforms import SourceTensors
+from dokja.models.weights import open_source
 
 pytestmark = pytest.mark.torch
 
@@ -46,6 +47,19 @@ def test_f16_read_back_has_the_root_of_the_parents_cast(parent, written):
     assert cast_root(found.weights, tuple(found.weights)) == cast_root(
         SourceTensors(parent.source), parent.source.names
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_file_opens_as_weights_with_the_names_and_values_of_its_parent(parent, written, method):
+    source = open_source(written / f"{method}.gguf")
+
+    expected = read_gguf(written / f"{method}.gguf", parent.structure).weights
+    assert source.names == tuple(sorted(expected))
+    for name in source.names:
+        assert np.array_equal(source.read(name), expected[name])
+        assert np.array_equal(source.read_rows(name, 3, 7), expected[name][3:7])
+    assert source.config["num_hidden_layers"] == parent.structure.layers
+    assert len(source.tokenizer_vocabulary()) == parent.structure.vocabulary
 
 
 def test_rows_as_they_lie_in_the_file_have_another_root(parent, written):
