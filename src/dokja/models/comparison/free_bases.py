@@ -22,8 +22,8 @@ __all__ = ["FreeBasis", "free_basis"]
 _LEAST_PAIRS, _FEWEST_PAIRS = 24, 12
 """An anchor takes so many pairs where it can, and is none with fewer than the second."""
 
-_PROMISING = 6
-"""So many anchors are fitted to the end, and then to all layers."""
+_PROMISING, _REFINED = 6, 2
+"""So many anchors are fitted to the end, and so many of these to all layers."""
 _FIRST_ROUNDS, _ROUNDS, _REFINING = 2, 10, 3
 
 
@@ -71,12 +71,13 @@ def free_basis(child: Sequence[LayerSpace], parent: Sequence[LayerSpace]) -> Fre
             if fit is not None:
                 began.append((fit.quality, i, j, fit))
     began.sort(key=lambda one: (-one[0], one[1], one[2]))
-    best: FreeBasis | None = None
-    for _, i, j, fit in began[:_PROMISING]:
-        found = _refined(child, parent, _rounds(child[i].units, parent[j].units, fit, _ROUNDS))
-        if best is None or found.quality > best.quality:
-            best = found
-    return best
+    fitted = [
+        _rounds(child[i].units, parent[j].units, fit, _ROUNDS)
+        for _, i, j, fit in began[:_PROMISING]
+    ]
+    fitted.sort(key=lambda fit: -fit.quality)
+    found = [_refined(child, parent, fit) for fit in fitted[:_REFINED]]
+    return max(found, key=lambda one: one.quality, default=None)
 
 
 def _anchor(
