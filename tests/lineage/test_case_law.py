@@ -9,7 +9,15 @@ from datetime import date
 import numpy as np
 import pytest
 
-from dokja.evidence.lineage import Derivation, Relation, finding_drafts
+from dokja.evidence.lineage import (
+    Derivation,
+    Outcome,
+    Relation,
+    finding_drafts,
+    outcome_of,
+    trace_all,
+)
+from dokja.models.comparison import gain_likeness
 
 DAY = date(2026, 1, 15)
 
@@ -97,3 +105,57 @@ def test_layers_of_one_model_are_no_relation_between_models(toys):
     values = [reading.value for reading in finding.layers]
     assert max(map(abs, values)) < 0.08
     assert finding.relations == (Relation.NO_EVIDENCE,)
+
+
+def test_number_that_misled_is_near_one_and_its_centred_twin_is_near_nothing():
+    """Solar Open and GLM-4.5-Air: cosine 0.989, centred 0.013; layers that do not match 0.011."""
+    rng = np.random.default_rng(2026)
+    ours, theirs = (rng.normal(1, 0.1, (47, 4096)).astype(np.float32) for _ in range(2))
+
+    cosine = float(np.vdot(ours, theirs) / np.linalg.norm(ours) / np.linalg.norm(theirs))
+    centred = gain_likeness(ours, theirs)
+
+    assert cosine == pytest.approx(0.99, abs=0.001)
+    assert (abs(centred.value) < 0.013, centred.layers) == (True, 47)
+
+
+def test_derived_control_of_that_case_stands_at_one():
+    """GLM-4.5-Air and INTELLECT-3: trained on from one another, centred about 1."""
+    rng = np.random.default_rng(2026)
+    parent = rng.normal(1, 0.1, (47, 4096)).astype(np.float32)
+    child = parent + rng.normal(0, 0.002, parent.shape).astype(np.float32)
+
+    assert gain_likeness(child, parent).value == pytest.approx(1.0, abs=0.001)
+
+
+def test_one_related_component_is_a_summary_and_no_finding_of_its_own(toys):
+    """HyperCLOVA X SEED 32B Think: encoder at cosine 0.995, centred 0.990; its body is its own."""
+    ours = toys.model(1) | toys.noised(toys.encoder(50), 0.99, seed=2)
+    theirs = toys.model(2) | toys.encoder(50)
+
+    report = toys.compare(ours, theirs)
+
+    relations = {one.component: one.relations for one in report.findings}
+    assert report.reused == ("vision-encoder",)
+    assert relations["language-body"] == (Relation.NO_EVIDENCE,)
+    assert "component_reuse" not in {one.value for held in relations.values() for one in held}
+
+
+@pytest.mark.parametrize("encoder", [None, 51])
+def test_nothing_is_reused_where_all_or_none_is_related(toys, encoder):
+    parts = {} if encoder is None else toys.encoder(encoder)
+
+    same = toys.compare(toys.model(1) | parts, toys.model(1) | parts)
+    other = toys.compare(toys.model(1) | parts, toys.model(2))
+
+    assert (same.reused, other.reused) == ((), ())
+
+
+def test_equal_settings_are_printed_beside_and_decide_nothing(toys):
+    """A.X K1 and DeepSeek-V3: alike in settings and routing; no weights said anything yet."""
+    tracing = trace_all(toys.store(toys.model(1)), [toys.store(toys.model(2))], seed=1)
+
+    (facts,) = tracing.facts
+    assert (facts.same_settings, facts.other_settings) == (1, ())
+    assert (facts.tokenizers.share, facts.same_rows) == (1.0, 1.0)
+    assert outcome_of(tracing) is Outcome.NOTHING

@@ -33,6 +33,8 @@ from dokja.public.reports import lineage_text, write_lineage_page
 
 __all__ = ["trace"]
 
+_FOR_VALUES = 0.8
+"""Share of a budget that values may take; headers and tokenizers have the rest."""
 _UNCHANGED = "Nothing was compared and nothing was written."
 
 
@@ -123,7 +125,7 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
             rest[:count],
             seed=given["seed"],
             components=desk.components,
-            plan=Plan(thorough=given["thorough"], only=frozenset(given["components"]) or None),
+            plan=_plan(given),
             controls=rest[count:],
             progress=status.update,
         )
@@ -133,6 +135,17 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
             ranges_digest=str(account.digest()) if account.bytes else None,
             appended=desk.append(tracing, given["references"]),
         )
+
+
+def _plan(given: Mapping[str, Any]) -> Plan:
+    """Return the plan; of a budget, the suspect is read once for each model beside it."""
+    budget = given["budget_bytes"]
+    times = len(given["references"]) * (1 + len(given["controls"]))
+    return Plan(
+        budget_bytes=None if budget is None else int(_FOR_VALUES * budget) // times,
+        thorough=given["thorough"],
+        only=frozenset(given["components"]) or None,
+    )
 
 
 def _open_all(

@@ -81,7 +81,7 @@ def trace_document(
                 why="local files are named whole, by the digests above",
             ),
         },
-        **_or_missing("calibration", None, why="no calibration is shipped yet"),
+        **_or_missing("calibration", _calibration(tracing), why="none was given"),
         "method": tracing.reports[0].method,
         "seed": tracing.seed,
         "tests_made": tracing.tests,
@@ -117,7 +117,7 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
         ),
         "p": _chance(tracing, finding, reference=reference),
         "effect": _effect(finding),
-        **_or_missing("likelihood_ratio", None, why="no calibration is shipped yet"),
+        **_ratio(finding),
         **_or_missing(
             "minimum_detectable",
             _power(finding),
@@ -207,6 +207,32 @@ def _branch(branch: BranchSummary) -> dict[str, Json]:
         **_or_missing("basis", _rounded(branch.basis), why=branch.missing or "needs none"),
         "tests": branch.tests,
         "layer_pairs": _rows(branch.pairs),
+    }
+
+
+def _ratio(finding: ComponentFinding) -> dict[str, Json]:
+    said = finding.calibrated
+    if said is None or said.log10_ratio is None:
+        why = "no calibration was given" if said is None else said.missing
+        return _or_missing("likelihood_ratio", None, why=why)
+    return {
+        "likelihood_ratio": {
+            "log10_at_least": _round(said.log10_ratio),
+            "capped_by_root_pairs": said.capped_by,
+            "classes": list(said.classes),
+            "level": said.level,
+        }
+    }
+
+
+def _calibration(tracing: Tracing) -> dict[str, Json] | None:
+    said = [one.calibrated for _, one in tracing.findings if one.calibrated is not None]
+    if not said:
+        return None
+    return {
+        "id": said[0].calibration,
+        "digest": str(said[0].digest),
+        "inside_range": all(one.inside for one in said),
     }
 
 

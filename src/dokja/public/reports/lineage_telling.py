@@ -186,6 +186,7 @@ class LineageTeller:
             ("lineage.gains", self._gains(finding)),
             ("lineage.rows", self._rows(finding)),
             ("lineage.chance", self._chance(finding, number)),
+            ("lineage.calibration", self._calibration(finding)),
         ]
         return [(self.words.text(key), lines) for key, lines in said if lines]
 
@@ -251,7 +252,8 @@ class LineageTeller:
     def branches(self, finding: ComponentFinding) -> list[str]:
         """Return what each branch said, or why it could not run."""
         if not finding.branches:
-            return [self._say("lineage.branches-none")]
+            given_up = any(reason.code == "lineage-budget" for reason in finding.reasons)
+            return [self._say("lineage.budget" if given_up else "lineage.branches-none")]
         return [self._branch(one) for one in finding.branches]
 
     def _branch(self, branch: BranchSummary) -> str:
@@ -294,6 +296,21 @@ class LineageTeller:
                 n=len(self.tracing.chances),
             )
         ]
+
+    def _calibration(self, finding: ComponentFinding) -> list[str]:
+        said = finding.calibrated
+        if said is None:
+            return []
+        if said.log10_ratio is None:
+            return [self._say("lineage.ratio-missing", calibration=said.calibration)]
+        ratio = figures.plain(said.log10_ratio, 1)
+        told = {"calibration": said.calibration, "log": ratio, "pairs": said.capped_by}
+        return [self._say("lineage.ratio-is", **told)]
+
+    def levels(self) -> str:
+        """Return whether a calibration stands behind the run, and what follows where none does."""
+        given = any(one.calibrated is not None for _, one in self.tracing.findings)
+        return self._say("lineage.calibrated" if given else "lineage.not-calibrated")
 
     def held_together(self) -> str:
         """Return how many tests were made, and that they are held together."""
