@@ -166,6 +166,23 @@ def test_parts_of_a_split_file_are_one_source(tmp_path, gguf_file):
     assert whole.config["tie_word_embeddings"] is False
 
 
+def test_long_lists_of_numbers_are_stepped_over_and_not_fetched(tmp_path, gguf_file):
+    scores = list(range(2_000_000))
+    path = tmp_path / "m.gguf"
+    path.write_bytes(
+        gguf_file({"tokenizer.ggml.scores": scores, "general.name": "last"}, {"w": plain([1])})
+    )
+
+    tracemalloc.start()
+    source = open_source(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert path.stat().st_size > 8_000_000
+    assert peak < 4_000_000
+    assert source.read("w").tolist() == [1]
+
+
 GOOD = plain(np.ones((2, 32)))
 
 

@@ -45,12 +45,7 @@ class Cursor:
         Raises:
             WeightsError: The file ends before, or the header is longer than any.
         """
-        stop = self.at + length
-        if stop > self._end:
-            raise self.fault(
-                f"a header that goes on after byte {self._end}",
-                f"one that ends inside the file and before byte {MAX_HEADER_BYTES}",
-            )
+        stop = self._stop(length)
         if stop > self._start + len(self._window):
             kept = self._window[self.at - self._start :]
             wanted = bytearray(min(max(_WINDOW, length) + len(kept), self._end - self.at))
@@ -61,6 +56,23 @@ class Cursor:
         taken = self._window[self.at - self._start : stop - self._start]
         self.at = stop
         return taken
+
+    def skip(self, length: int) -> None:
+        """Step over bytes that nobody asked for; what was not fetched yet is not fetched.
+
+        Raises:
+            WeightsError: The file ends before, or the header is longer than any.
+        """
+        self.at = self._stop(length)
+
+    def _stop(self, length: int) -> int:
+        stop = self.at + length
+        if stop > self._end:
+            raise self.fault(
+                f"a header that goes on after byte {self._end}",
+                f"one that ends inside the file and before byte {MAX_HEADER_BYTES}",
+            )
+        return stop
 
     def number(self, form: str) -> int:
         """Return the next whole number, of a `struct` form such as `<I`."""

@@ -184,7 +184,7 @@ def _array(cursor: Cursor, *, keep: bool, items: list[int]) -> Fact | None:
         raise cursor.fault(f"an array of type {kind}", "one of the format's types 0 to 12")
     if count <= _MAX_KEPT_NUMBERS:
         return _numbers(cursor, kind, count=count)
-    cursor.take(struct.calcsize(_NUMBERS[kind]) * count)
+    cursor.skip(struct.calcsize(_NUMBERS[kind]) * count)
     return None
 
 
