@@ -175,8 +175,8 @@ def test_findings_are_appended_once(judged_sample, tmp_path, capsys):
     assert codes == [3, 3]
     assert [body["relations"] for body in findings] == [["depth_edited"]]
     assert findings[0]["component"] == "language-body"
-    assert "1 findings appended" in printed
-    assert "0 findings appended" in printed
+    assert f"appended to {folder}: 1;" in printed
+    assert f"appended to {folder}: 0;" in printed
 
 
 def test_model_that_the_ledger_does_not_know_is_refused(judged_sample, capsys):

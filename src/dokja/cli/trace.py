@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from dokja.cli.addresses import access_from, access_options
+from dokja.cli.library import StandingOut, standing_out
 from dokja.cli.observations import ACTOR, declared_components
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
@@ -40,8 +41,11 @@ _UNCHANGED = "Nothing was compared and nothing was written."
 
 @click.command
 @click.argument("suspect", metavar="SUSPECT")
+@click.option("--against", "references", multiple=True, metavar="REF", help="A reference.")
 @click.option(
-    "--against", "references", multiple=True, required=True, metavar="REF", help="A reference."
+    "--library",
+    type=click.Path(path_type=Path),
+    help="Scan this library first, and take what stands out as references too.",
 )
 @click.option(
     "--control", "controls", multiple=True, metavar="MODEL", help="A model known to be a stranger."
@@ -70,10 +74,21 @@ def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
     \b
     Examples:
       dokja trace sample/programme/models/dasom-1 --against sample/programme/models/garam-1
+      dokja trace build/mine --library build/library
       dokja trace build/mine --against hf://owner/base --budget-bytes 300000000 --html build/t.html
     """
     if (given["ledger"] is None) != (given["model"] is None):
         raise click.UsageError("--ledger and --model go together: whose findings, and where to")
+    if given["library"] is not None:
+        scanned = _scanned(suspect, given)
+        say(scanned.told, error=as_json)
+        given["references"] = (*given["references"], *scanned.places)
+        if not given["references"]:
+            if as_json:
+                emit(scanned.document)
+            return scanned.exit_code
+    if not given["references"]:
+        raise click.UsageError("nothing to compare with: --against REF, or --library DIR")
     done = _compared(suspect, given)
     document = trace_document(
         done.tracing,
@@ -90,6 +105,19 @@ def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
         say(lineage_text(done.tracing, given["lang"]))
         _tell_written(given, done.appended)
     return _exit_code(outcome_of(done.tracing))
+
+
+def _scanned(suspect: str, given: Mapping[str, Any]) -> StandingOut:
+    network = {
+        key: given[key] for key in ("budget_bytes", "allow_http", "allow_private", "token_from")
+    }
+    return standing_out(
+        suspect,
+        given["library"],
+        plan=Plan(only=frozenset(given["components"]) or None),
+        seed=given["seed"],
+        access=access_from(**network),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +289,7 @@ def _names(sources: Sequence[Source], *, tell: Callable[[str], None]) -> list[Na
 def _tell_written(given: Mapping[str, Any], appended: int | None) -> None:
     if appended is not None:
         say()
-        say(f"{appended} findings appended to {given['ledger']}; what stood there was kept")
+        say(f"appended to {given['ledger']}: {appended}; what stood there was kept")
     if given["html"] is not None:
         say(f"page: {given['html']}")
 
