@@ -40,6 +40,10 @@ _COMMANDS = {
         "dokja.cli.weights:weights",
         "Show what weights hold, here or at an address, and what was read.",
     ),
+    "library": (
+        "dokja.cli.library:library",
+        "Keep what a scan needs of many models, and lay one beside all of them.",
+    ),
     "forge": ("dokja.cli.forge:forge", "Build models with a record that can be checked."),
 }
 """Each command and its line of help; a command is imported when it is run."""

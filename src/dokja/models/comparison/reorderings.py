@@ -35,17 +35,16 @@ def reordering_error(child: NDArray[np.floating], parent: NDArray[np.floating]) 
     """
     if child.shape != parent.shape or child.ndim != 2 or min(child.shape) < 2:  # noqa: PLR2004  # rows and columns; two orders
         raise NotComparableError(f"no rows to re-order in {child.shape} and {parent.shape}")
-    left, right = child.astype(np.float64), parent.astype(np.float64)
-    return max(_over_rows(left, right), _over_rows(left.T, right.T))
+    return max(_over_rows(child, parent), _over_rows(child.T, parent.T))
 
 
-def _over_rows(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def _over_rows(left: NDArray[np.floating], right: NDArray[np.floating]) -> float:
     rows, columns = left.shape
-    sums = left.sum(axis=0), right.sum(axis=0)
-    mean = float(sums[0] @ sums[1]) / rows
-    one, other = left - sums[0] / rows, right - sums[1] / rows
+    levels = left.mean(axis=0), right.mean(axis=0)
+    mean = float(levels[0] @ levels[1]) * rows
+    one, other = left - levels[0], right - levels[1]
     if rows <= columns:
-        squares = float(np.square(one @ other.T).sum())
+        squares = float(np.square(one @ other.T).sum(dtype=np.float64))
     else:  # the same sum, by the smaller of the two tables
-        squares = float(np.sum((one.T @ one) * (other.T @ other)))
+        squares = float(np.sum((one.T @ one) * (other.T @ other), dtype=np.float64))
     return math.sqrt(max(squares, 0.0) / (rows - 1) + mean * mean)

@@ -225,12 +225,13 @@ def _tokens_beside(
     held = values.token_rows(ours, facts.role, [page.tokens[i] for i in facts.tokens])
     if held is None or len(held[0]) < _LEAST_TOKENS:
         return None
-    shape = (len(facts.tokens), facts.width)
-    theirs = kept.values(f"{number}.tokens.{place}", shape)[held[0]]
-    try:
-        child, parent = (direction(rows).reshape(rows.shape) for rows in (held[1], theirs))
-    except NotComparableError:
-        return None
+    which, child = held
+    parent = kept.values(f"{number}.tokens.{place}", (len(facts.tokens), facts.width))
+    if len(which) < len(parent):  # what is kept is centred over all of them
+        try:
+            parent = direction(parent[which]).reshape(child.shape)
+        except NotComparableError:
+            return None
     value = float(np.clip(np.vdot(child, parent), -1.0, 1.0))
     error = reordering_error(child, parent)
     critical = critical_z(error_rate=plan.error_rate, tests=1)
@@ -238,7 +239,7 @@ def _tokens_beside(
         role=facts.role,
         value=value,
         standard_error=error,
-        tokens=len(theirs),
+        tokens=len(which),
         related=value >= max(plan.effect_floor, critical * error),
     )
 

@@ -5,6 +5,7 @@ and origin are the words of whoever added it. The page carries its own digest an
 files beside it, so that an edit or a torn copy shows.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -237,7 +238,7 @@ def read_page(raw: bytes, *, file: str) -> EntryFacts:
         found = str(Digest.of(canonical_bytes(body)))
         if stated != found:
             raise _error(file, "page", str(stated), f"{found}, the digest of what stands there")
-        return EntryFacts.model_validate_json(canonical_bytes(body))
+        return EntryFacts.model_validate_json(json.dumps(body))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

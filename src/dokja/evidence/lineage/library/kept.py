@@ -229,11 +229,13 @@ def _token_rows(
     if len(tensor.shape) != _MATRIX or not places:
         return None
     values = rows_of_tokens(source, tensor.name, [row for _, row in places])
-    if not np.isfinite(values).all():
+    try:
+        found = direction(values).reshape(1, *values.shape)
+    except NotComparableError:
         return None
-    kept = coded(values)
+    kept = coded_directions(found)
     facts = TokenFacts(role=role, width=tensor.shape[1], tokens=tuple(place for place, _ in places))
-    return facts, {"codes": kept.codes, "scales": kept.scales}
+    return facts, {"codes": kept.codes[0], "scales": kept.scales[0]}
 
 
 def rows_of_tokens(source: Source, name: str, rows: Sequence[int]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ Which rows the entries keep is known from their pages, so that the largest part 
 keeps is read before the first is compared; smaller parts lie inside of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +61,9 @@ class SuspectValues:
     _gains: dict[tuple[str, int, str], NDArray[np.float32]] = field(default_factory=dict)
     _tokens: dict[str, int] = field(default_factory=dict)
     _token_rows: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
+    _directed: dict[
+        tuple[str, str, tuple[str, ...]], tuple[NDArray[np.int64], NDArray[np.float32]] | None
+    ] = field(default_factory=dict)
 
     def read_for(self, entries: Iterable[EntryFacts]) -> None:
         """Read what any of the entries keeps of what the suspect has too.
@@ -132,9 +135,9 @@ class SuspectValues:
         return self._made[made]
 
     def token_rows(
-        self, ours: ComponentTensors, role: str, tokens: Iterable[str]
+        self, ours: ComponentTensors, role: str, tokens: Sequence[str]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Return rows of those of some tokens that the suspect has.
+        """Return the direction of rows of those of some tokens that the suspect has.
 
         Args:
             ours: The component.
@@ -142,8 +145,17 @@ class SuspectValues:
             tokens: By text; only what an entry that was read for samples.
 
         Returns:
-            Which of the tokens, by their places, and their rows; none where it has no such rows.
+            Which of the tokens, by their places, and their rows, centred and of length 1
+            together; none where the suspect has no such rows, or nothing in them varies.
         """
+        key = (ours.component, role, tuple(tokens))
+        if key not in self._directed:
+            self._directed[key] = self._token_direction(ours, role, tokens)
+        return self._directed[key]
+
+    def _token_direction(
+        self, ours: ComponentTensors, role: str, tokens: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
         held = self._token_rows.get((ours.component, role))
         if held is None:
             return None
@@ -151,7 +163,11 @@ class SuspectValues:
         which = np.array([place for place, _ in known], dtype=np.int64)
         values = held[np.array([row for _, row in known], dtype=np.int64)]
         finite = np.isfinite(values).all(axis=1)
-        return which[finite], values[finite]
+        which, values = which[finite], values[finite]
+        try:
+            return which, direction(values).reshape(values.shape)
+        except NotComparableError:
+            return None
 
     def gain(self, ours: ComponentTensors, layer: int, role: str) -> NDArray[np.float32] | None:
         """Return a layer's gain; none where the suspect has none of this role there.
