@@ -40,7 +40,9 @@ def main() -> None:
     words.add_argument("--jobs", type=int, default=2)
     words.add_argument("--peers", action="store_true", help="ask the peers' methods as well")
     words.add_argument("--thorough", action="store_true", help="run every branch on every pair")
-    words.add_argument("--limit", type=int, help="measure so many pairs at most, evenly spread")
+    words.add_argument(
+        "--limit", type=int, help="leave out pairs of strangers, evenly, above so many"
+    )
     said = words.parse_args()
     if said.table:
         print_tables(read_lines(said.table))
@@ -53,12 +55,21 @@ def main() -> None:
     grown = time.monotonic() - began
     zoo = read_zoo(folder)
     cases = cases_of(zoo)
-    if said.limit and said.limit < len(cases):
-        cases = [cases[i * len(cases) // said.limit] for i in range(said.limit)]
+    cases = thinned(cases, said.limit or len(cases))
     measure(zoo, cases, results=results, said=said)
     print_tables(read_lines(results))
     spent = time.monotonic() - began
     print(f"\n{spent:.0f} s by the clock, {grown:.0f} of them growing the zoo")
+
+
+def thinned(cases: list[Case], most: int) -> list[Case]:
+    """Return at most so many cases: all that are related, and some of the others, evenly."""
+    strangers = [case for case in cases if case.truth.relation == "no_evidence"]
+    wanted = max(0, most - (len(cases) - len(strangers)))
+    if wanted >= len(strangers):
+        return cases
+    kept = {strangers[i * len(strangers) // wanted].key for i in range(wanted)}
+    return [case for case in cases if case.truth.relation != "no_evidence" or case.key in kept]
 
 
 def grow(tier: str, folder: Path, *, jobs: int) -> None:

@@ -80,11 +80,18 @@ def cases_of(zoo: Zoo) -> list[Case]:
             reference=reference,
             family=zoo.model(suspect).record.family,
             truth=truth,
-            kind=kind_of(suspect),
+            kind=_kind(suspect, reference),
             disguise=disguise_of(suspect),
         )
         found.setdefault(case.key, case)
     return sorted(found.values(), key=lambda case: (case.kind, case.disguise, case.key))
+
+
+def _kind(suspect: str, reference: str) -> str:
+    """Return how a model was derived; of a mixture, whether the reference is its lesser part."""
+    kind = kind_of(suspect)
+    lesser = kind == "mixed-with-stranger" and suspect.split(".", maxsplit=1)[0] != reference
+    return f"{kind}, 30 % of it" if lesser else kind
 
 
 def _names(zoo: Zoo) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,18 @@ def _undisguised(line: Line) -> bool:
 
 
 def _groups() -> Iterable[tuple[str, Callable[[Line], bool]]]:
+    for name, chosen in _all_groups():
+        yield name, lambda line, chosen=chosen: chosen(line) and not _is_lesser(line)  # type: ignore[misc]  # bound as a default
+    yield "30 % of a mixture, not disguised", lambda line: _is_lesser(line) and _undisguised(line)
+    yield "30 % of a mixture, disguised", lambda line: _is_lesser(line) and not _undisguised(line)
+
+
+def _is_lesser(line: Line) -> bool:
+    """Tell whether the reference is 30 % of a mixture with a stranger: a row of its own."""
+    return "30 %" in line["kind"]
+
+
+def _all_groups() -> Iterable[tuple[str, Callable[[Line], bool]]]:
     yield "all", lambda _: True
     yield "not disguised", _undisguised
     yield "permuted or turned", lambda line: line["disguise"] in {"moved", "laundered"}

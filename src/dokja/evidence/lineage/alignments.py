@@ -6,7 +6,7 @@ reference's values; that neurons agree at all is the branch's own figure. Attent
 beside it by Σ W_qᵀW_k and Σ W_oᵀW_v over heads, which no order or basis of heads changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,14 @@ from dokja.evidence.lineage.bodies import Body
 from dokja.evidence.lineage.branches import AgreementTable
 from dokja.evidence.lineage.folding import Block
 from dokja.evidence.lineage.relations import Kinship, is_depth_edit
-from dokja.models.comparison import Agreement, MapPrices, layer_map, reordering_share
+from dokja.models.comparison import (
+    Agreement,
+    MapPrices,
+    Units,
+    layer_map,
+    polar,
+    reordering_share,
+)
 
 __all__ = ["Alignment", "align", "edits"]
 
@@ -28,6 +35,8 @@ _SAME_ATTENTION = 1 - 1e-4
 _MAYBE_ROUNDED = 0.99
 _ONLY_REORDERED = 0.98
 _IN_PLACE = 0.98
+_LEAST_VECTORS = 4
+"""So many agreeing vectors for each dimension before a turn is fitted to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,9 +79,12 @@ def align(reading: BranchReading, ours: Side, theirs: Side) -> Alignment:
     if table is None:
         raise ValueError(f"the branch {reading.branch} did not run: {reading.missing}")
     layers = layer_map(table.layer_table(), prices=_PRICES)
-    likenesses = [_likeness(table.best[pair]) for pair in layers if pair in table.best]
+    turn, bettered = _bettered(table, theirs, layers=layers)
+    likenesses = [
+        _likeness(table.best[pair], bettered.get(pair)) for pair in layers if pair in table.best
+    ]
     likeness = float(np.median(likenesses)) if likenesses else 0.0
-    attention = _attention(table, ours, theirs, layers=layers)
+    attention = _attention(table, ours, theirs, layers=layers, turn=turn)
     experts = _experts(table, layers)
     upcycled = _is_upcycled(ours, theirs, layers)
     depth = (len(ours.body.layers), len(theirs.body.layers))
@@ -120,36 +132,81 @@ def edits(ours: Body, theirs: Body) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _likeness(best: tuple[Block, Block, Agreement]) -> float:
+def _bettered(
+    table: AgreementTable, theirs: Side, *, layers: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.float64] | None, dict[tuple[int, int], Units]]:
+    """Return a turn fitted anew to all agreeing neurons, and the reference's blocks under it.
+
+    Embeddings of which many were replaced give a rough turn: enough to find who goes with whom,
+    too little to say how nearly. None where nothing was turned, or too few neurons agree.
+    """
+    by_name = {(block.layer, block.name): block.space.units for block in theirs.folded.blocks}
+    total: NDArray[np.float64] | None = None
+    vectors = 0
+    held = {}
+    for i, j in layers:
+        turn = table.turns.get(i)
+        if (i, j) not in table.best or turn is None or theirs.folded.sketched:
+            continue
+        ours, turned, found = table.best[i, j]
+        plain = by_name[turned.layer, turned.name]
+        for mine, now, before, signed in _paired(ours, turned, plain, found):
+            sign = 1.0 if signed else np.sign(np.einsum("nd,nd->n", mine, now))[:, None]
+            product = before.astype(np.float64).T @ (mine * sign)
+            total = product if total is None else total + product
+            vectors += len(mine)
+        held[i, j] = plain
+    if total is None or vectors < _LEAST_VECTORS * max(total.shape):
+        return None, {}
+    better = polar(total)
+    return better, {pair: units.turned(better) for pair, units in held.items()}
+
+
+def _paired(
+    ours: Block, turned: Block, plain: Units, found: Agreement
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], bool]]:
+    """Yield agreeing neurons' vectors: ours, theirs turned, theirs as they lie, has a sign."""
+    left, right = ours.space.units, turned.space.units
+    rows = np.searchsorted(left.kept, found.pairs[:, 0])
+    columns = np.searchsorted(right.kept, found.pairs[:, 1])
+    for mine, now, before, signed in (
+        (left.gate, right.gate, plain.gate, True),
+        (left.up, right.up, plain.up, not left.gated),
+        (left.down, right.down, plain.down, not left.gated),
+    ):
+        if mine is not None and now is not None and before is not None:
+            yield mine[rows], now[columns], before[columns], signed
+
+
+def _likeness(best: tuple[Block, Block, Agreement], bettered: Units | None) -> float:
     ours, theirs, found = best
     if not len(found.pairs):
         return 0.0
-    # Pairs name neurons of the blocks; dead ones were left out of the arrays.
-    left, right = ours.space.units, theirs.space.units
-    rows = np.searchsorted(left.kept, found.pairs[:, 0])
-    columns = np.searchsorted(right.kept, found.pairs[:, 1])
-    cosines = [
-        np.einsum("nd,nd->n", mine[rows], other[columns])
-        for mine, other in ((left.gate, right.gate), (left.up, right.up), (left.down, right.down))
-        if mine is not None and other is not None
-    ]
-    signed = not left.gated
-    values = [one if signed or place == 0 else np.abs(one) for place, one in enumerate(cosines)]
+    after = theirs.space.units if bettered is None else bettered
+    values = []
+    for mine, _, other, signed in _paired(ours, theirs, after, found):
+        cosines = np.einsum("nd,nd->n", mine, other)
+        values.append(float(np.mean(cosines if signed else np.abs(cosines))))
     return float(np.mean(values))
 
 
 def _attention(
-    table: AgreementTable, ours: Side, theirs: Side, *, layers: Sequence[tuple[int, int]]
+    table: AgreementTable,
+    ours: Side,
+    theirs: Side,
+    *,
+    layers: Sequence[tuple[int, int]],
+    turn: NDArray[np.float64] | None,
 ) -> float | None:
     left = {block.layer: block.space.forms for block in ours.folded.blocks}
     right = {block.layer: block.space.forms for block in theirs.folded.blocks}
     found = []
     for i, j in layers:
-        turn = table.turns.get(i)
+        used = table.turns.get(i) if turn is None else turn
         for name in ("qk", "ov"):
             if name in left.get(i, {}) and name in right.get(j, {}):
                 other = right[j][name]
-                turned = other if turn is None else turn.T @ other @ turn
+                turned = other if used is None else used.T @ other @ used
                 found.append(_cosine(left[i][name], turned))
     return min(found, default=None)
 

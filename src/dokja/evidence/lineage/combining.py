@@ -33,6 +33,10 @@ _UNSEEN = frozenset({Relation.NO_EVIDENCE, Relation.NOT_TESTABLE})
 _STANDS = frozenset({"lineage-control-failed", "lineage-strangers-too-near"})
 """A finding with one of these reasons stays as it is: its own controls left it open."""
 
+_LITTLE_MOVED = 0.8
+"""Neurons of the zoo's fast fine-tunings keep 0.85 of their directions, of its shortest continued
+trainings 0.87: from here on either is left open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Looked:
@@ -148,7 +152,9 @@ def _named_anew(finding: ComponentFinding, looked: Looked) -> ComponentFinding:
     relations = finding.relations
     if alignment is not None and alignment.upcycled:
         relations = (Relation.UPCYCLED,)
-    elif Relation.DEPTH_EDITED not in relations and edits(looked.ours.body, looked.theirs.body):
+    elif Relation.DEPTH_EDITED in relations:
+        pass
+    elif edits(looked.ours.body, looked.theirs.body):
         relations = (Relation.WIDTH_EDITED,)
     elif alignment is not None and alignment.kinship.equal:
         # The same neurons and the same attention: what differed was only how they are written.
@@ -215,6 +221,9 @@ def _by_likeness(alignment: Alignment) -> tuple[Relation, ...]:
     relations = relations_of(replace(alignment.kinship, rounded=False))
     if alignment.kinship.rounded and Relation.FINE_TUNED in relations:
         return (Relation.REQUANTISED, *relations)
+    little = alignment.likeness >= _LITTLE_MOVED
+    if little and Relation.CONTINUALLY_PRETRAINED in relations:
+        return tuple(dict.fromkeys((Relation.FINE_TUNED, *relations)))
     return relations
 
 

@@ -12,6 +12,8 @@ __all__ = ["grid_of"]
 
 _LEAST_VALUES = 24
 _GROUPS = (32, 64, 128)
+_BLOCK = 128
+"""Columns that share a scale where numbers of few bits are scaled block by block."""
 _WHOLE = 1e-3
 """How far a value may be from a whole number of steps: float32 of codes times a scale."""
 
@@ -54,11 +56,16 @@ def _whole_steps(rows: NDArray[np.float64], group: int, most: int) -> bool:
 
 
 def _few_bits(rows: NDArray[np.float64]) -> bool:
-    """Tell whether one scale makes numbers of four significant bits of all values of each row."""
-    return all(_row_has_few_bits(row[row != 0.0]) for row in rows)
+    """Tell whether one scale makes numbers of four bits of each row, or of each block of it."""
+    if all(_has_few_bits(row) for row in rows):
+        return True
+    blocks = [rows[:, start : start + _BLOCK] for start in range(0, rows.shape[1], _BLOCK)]
+    whole = [block for block in blocks if block.shape[1] >= _LEAST_VALUES]
+    return len(blocks) > 1 and all(_has_few_bits(row) for block in whole for row in block)
 
 
-def _row_has_few_bits(row: NDArray[np.float64]) -> bool:
+def _has_few_bits(values: NDArray[np.float64]) -> bool:
+    row = values[values != 0.0]
     if len(row) < _LEAST_VALUES:
         return False
     top = float(np.abs(row).max())
