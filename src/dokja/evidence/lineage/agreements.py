@@ -121,6 +121,7 @@ def read_branches(
         WeightsError: A file changed since it was checked.
     """
     found: list[BranchReading] = []
+    null = turned_control(theirs.folded, rng=rng)
     runs: tuple[tuple[str, Callable[[], AgreementTable]], ...] = (
         ("coordinates", lambda: _in_place(ours, theirs)),
         ("embeddings", lambda: _by_rows(ours, theirs, branch="embeddings", plan=plan, rng=rng)),
@@ -131,7 +132,7 @@ def read_branches(
         if progress is not None:
             progress(branch)
         try:
-            reading = _reading(run(), theirs, plan=plan, rng=rng)
+            reading = _reading(run(), plan=plan, null=null)
         except NotComparableError as error:
             reading = BranchReading(branch=branch, missing=str(error))
         found.append(reading)
@@ -147,9 +148,7 @@ def _in_place(ours: Side, theirs: Side) -> AgreementTable:
     return agree_in_basis(ours.folded, theirs.folded, branch="coordinates")
 
 
-def _reading(
-    table: AgreementTable, theirs: Side, *, plan: Plan, rng: np.random.Generator
-) -> BranchReading:
+def _reading(table: AgreementTable, *, plan: Plan, null: float) -> BranchReading:
     inner = interior(len(table.shares))
     if len(table.shares) < _LEAST_LAYERS:
         raise NotComparableError(
@@ -159,7 +158,6 @@ def _reading(
     if not rows:
         raise NotComparableError("no interior layer has a block that the reference has a like of")
     share = float(np.median([np.nanmax(row) for row in rows]))
-    null = turned_control(table, theirs.folded, rng=rng)
     reading = BranchReading(
         branch=table.branch,
         table=table,
@@ -255,7 +253,7 @@ def _shared_rows(
     return found[0], found[1]
 
 
-def turned_control(table: AgreementTable, theirs: Folded, *, rng: np.random.Generator) -> float:
+def turned_control(theirs: Folded, *, rng: np.random.Generator) -> float:
     """Return the largest share where no relation is: each layer turned by a turn of its own.
 
     The blocks keep their lengths, spectra and angles. What convergent training does to strangers
@@ -278,7 +276,7 @@ def turned_control(table: AgreementTable, theirs: Folded, *, rng: np.random.Gene
         for other in theirs.blocks
         if one.space.units.gated == other.space.units.gated
     ]
-    return max(shares, default=0.0) if table.tests else 0.0
+    return max(shares, default=0.0)
 
 
 def smallest_agreeing(

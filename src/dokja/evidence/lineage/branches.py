@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from dokja.errors import NotComparableError
 from dokja.evidence.lineage.folding import Block, Folded
-from dokja.models.comparison import Agreement, LayerSpace, LayerTable, agreement, free_basis
+from dokja.models.comparison import (
+    Agreement,
+    LayerSpace,
+    LayerTable,
+    agreement,
+    free_basis,
+    marks_of,
+)
 
 __all__ = ["BRANCHES", "AgreementTable", "agree_freely", "agree_in_basis", "near_duplicates"]
 
@@ -120,12 +127,13 @@ def agree_freely(
         raise NotComparableError("all layers are near-duplicates: none is left to fit a basis to")
     folds = [groups[start::_FOLDS] for start in range(min(_FOLDS, len(groups)))]
     parent = [block.space for block in theirs.blocks]
+    marks = marks_of(parent)
     turns: dict[int, Turn] = {}
     qualities = []
     for done, fold in enumerate(folds, start=1):
         held_out = {layer for group in fold for layer in group}
         shown = [block.space for block in ours.blocks if block.layer not in held_out]
-        found = free_basis(shown, parent)
+        found = free_basis(shown, parent, marks=marks)
         if progress is not None:
             progress(done)
         if found is not None:

@@ -13,7 +13,7 @@ from dokja.models.comparison.bases import (
 )
 from dokja.models.comparison.changes import Change, change
 from dokja.models.comparison.coordinates import centred, centred_correlation, direction
-from dokja.models.comparison.free_bases import FreeBasis, free_basis
+from dokja.models.comparison.free_bases import FreeBasis, free_basis, marks_of
 from dokja.models.comparison.gains import Likeness, gain_likeness
 from dokja.models.comparison.grids import grid_of
 from dokja.models.comparison.layer_maps import (
@@ -80,6 +80,7 @@ __all__ = [
     "layer_map",
     "log10_chance",
     "log10_fixed_points",
+    "marks_of",
     "mean_forms",
     "mean_table",
     "minimum_detectable",

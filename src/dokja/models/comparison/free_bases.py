@@ -17,7 +17,7 @@ from dokja.models.comparison.matching import stable_matching
 from dokja.models.comparison.signatures import LayerSpace, mean_forms, signatures
 from dokja.models.comparison.units import Units
 
-__all__ = ["FreeBasis", "free_basis"]
+__all__ = ["FreeBasis", "free_basis", "marks_of"]
 
 _LEAST_PAIRS, _FEWEST_PAIRS = 24, 12
 """An anchor takes so many pairs where it can, and is none with fewer than the second."""
@@ -50,18 +50,25 @@ class _Fit:
     scores: NDArray[np.float64]
 
 
-def free_basis(child: Sequence[LayerSpace], parent: Sequence[LayerSpace]) -> FreeBasis | None:
+def free_basis(
+    child: Sequence[LayerSpace],
+    parent: Sequence[LayerSpace],
+    *,
+    marks: Sequence[NDArray[np.float32]] | None = None,
+) -> FreeBasis | None:
     """Return the turn under which the layers' neurons go together best.
 
     Args:
         child: Layers that may be used; those that are tested with the result are not among them.
-        parent: Likewise.
+        parent: All of the parent's that are laid beside them.
+        marks: The parent's signatures under its own mean forms, where they are known already.
 
     Returns:
         The turn; none where no pair of layers has an anchor.
     """
-    ours = [signatures(layer, mean_forms(child)) for layer in child]
-    theirs = [signatures(layer, mean_forms(parent)) for layer in parent]
+    mean = mean_forms(child)
+    ours = [signatures(layer, mean) for layer in child]
+    theirs = marks_of(parent) if marks is None else marks
     began = []
     for i, first in enumerate(ours):
         for j, second in enumerate(theirs):
@@ -78,6 +85,12 @@ def free_basis(child: Sequence[LayerSpace], parent: Sequence[LayerSpace]) -> Fre
     fitted.sort(key=lambda fit: -fit.quality)
     found = [_refined(child, parent, fit) for fit in fitted[:_REFINED]]
     return max(found, key=lambda one: one.quality, default=None)
+
+
+def marks_of(layers: Sequence[LayerSpace]) -> list[NDArray[np.float32]]:
+    """Return each layer's signatures under the mean forms of all of them."""
+    mean = mean_forms(layers)
+    return [signatures(layer, mean) for layer in layers]
 
 
 def _anchor(

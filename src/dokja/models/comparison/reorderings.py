@@ -1,8 +1,9 @@
 """How far chance alone goes under every re-ordering, computed instead of drawn.
 
 The sum Σ P[i, π(i)] over a random order π has the variance Σ d² / (n − 1), where d is P without
-its row and column means (Hoeffding, 1951). So what `nulls.permutation_null` measures with some
-orders is known for all of them, and costs no more than two small tables of products.
+its row and column means (Hoeffding, 1951). Products of centred matrices have no such means. So
+what `nulls.permutation_null` measures with some orders is known for all of them, and costs no more
+than three small tables of products.
 """
 
 import math
@@ -19,7 +20,8 @@ def reordering_error(child: NDArray[np.floating], parent: NDArray[np.floating]) 
     """Return the root mean square of two directions' product under re-ordering.
 
     Args:
-        child: A direction (see `coordinates.direction`) as a matrix, shape `(rows, columns)`.
+        child: A direction (see `coordinates.direction`) as a matrix, shape `(rows, columns)`:
+            without row and column means.
         parent: Likewise, same shape.
 
     Returns:
@@ -35,16 +37,10 @@ def reordering_error(child: NDArray[np.floating], parent: NDArray[np.floating]) 
     """
     if child.shape != parent.shape or child.ndim != 2 or min(child.shape) < 2:  # noqa: PLR2004  # rows and columns; two orders
         raise NotComparableError(f"no rows to re-order in {child.shape} and {parent.shape}")
-    return max(_over_rows(child, parent), _over_rows(child.T, parent.T))
-
-
-def _over_rows(left: NDArray[np.floating], right: NDArray[np.floating]) -> float:
-    rows, columns = left.shape
-    levels = left.mean(axis=0), right.mean(axis=0)
-    mean = float(levels[0] @ levels[1]) * rows
-    one, other = left - levels[0], right - levels[1]
-    if rows <= columns:
-        squares = float(np.square(one @ other.T).sum(dtype=np.float64))
-    else:  # the same sum, by the smaller of the two tables
-        squares = float(np.sum((one.T @ one) * (other.T @ other), dtype=np.float64))
-    return math.sqrt(max(squares, 0.0) / (rows - 1) + mean * mean)
+    # The shorter side makes the smaller tables: the sum over the longer side's products is the
+    # product of the two sides' own tables.
+    left, right = (child, parent) if len(child) <= child.shape[1] else (child.T, parent.T)
+    few, many = left.shape
+    over_few = np.square(left @ right.T).sum(dtype=np.float64)
+    over_many = ((left @ left.T) * (right @ right.T)).sum(dtype=np.float64)
+    return math.sqrt(max(over_few / (few - 1), over_many / (many - 1)))

@@ -164,7 +164,7 @@ def branches_beside(
             found.append(BranchReading(branch=branch, missing=str(error)))
             continue
         if null is None:
-            null = turned_control(table, seen, rng=rng)
+            null = turned_control(seen, rng=rng)
         share = reading.share or 0.0
         enough = share >= plan.agreement_floor and share >= plan.agreement_factor * null
         found.append(replace(reading, null=null, found=enough))
