@@ -1,5 +1,7 @@
 """What the room says of one pair, with everything that tables and calibration need."""
 
+import contextlib
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,6 @@ import numpy as np
 from pairs import Case
 from peers import PEERS
 
-from dokja.errors import DokjaError
 from dokja.evidence.lineage import ComponentFinding, trace
 from dokja.evidence.lineage.plans import Plan
 from dokja.models.forge.zoo import Zoo, write_model
@@ -53,11 +54,12 @@ def measured(zoo: Zoo, case: Case, *, scratch: Path, peers: bool, thorough: bool
 def _opened(zoo: Zoo, name: str, scratch: Path) -> Source:
     folder = scratch / name
     if not folder.exists():
-        try:
-            write_model(zoo, name, folder)
-        except (OSError, DokjaError):
-            if not folder.exists():  # another process may have been quicker
-                raise
+        # Another process may make the same model: each has its own folder, the first one stays.
+        with tempfile.TemporaryDirectory(dir=scratch, prefix=".making-") as making:
+            made = Path(making) / name
+            write_model(zoo, name, made)
+            with contextlib.suppress(OSError):
+                made.rename(folder)
     return open_source(folder)
 
 

@@ -24,7 +24,9 @@ class Basis:
 
     Attributes:
         turn: Shape `(parent's width, child's width)`: parent's rows times this are the child's.
-        likeness: Mean cosine of held-out rows after turning, in [-1, 1].
+            Fitted on all rows, since what it is used on are other tensors.
+        likeness: Mean cosine of half of the rows under the turn that the other half shows, in
+            [-1, 1].
         rows: How many rows it was fitted on.
         held_out: How many rows `likeness` rests on.
     """
@@ -48,7 +50,7 @@ def polar(product: NDArray[np.floating]) -> NDArray[np.float64]:
 def basis_of_rows(
     child: NDArray[np.floating], parent: NDArray[np.floating], *, rng: np.random.Generator
 ) -> Basis:
-    """Return the turn between rows that go together, fitted on half of them.
+    """Return the turn between rows that go together, and how well it holds on rows not seen.
 
     Rows are centred by their mean and brought to length 1, since embeddings share one large
     direction that says nothing about whose they are.
@@ -70,9 +72,14 @@ def basis_of_rows(
     ours, theirs = _unit_rows(child), _unit_rows(parent)
     order = rng.permutation(len(ours))
     fit, test = order[: len(order) // 2], order[len(order) // 2 :]
-    turn = polar(theirs[fit].T @ ours[fit])
-    likeness = np.einsum("nd,nd->n", theirs[test] @ turn, ours[test])
-    return Basis(turn=turn, likeness=float(likeness.mean()), rows=len(fit), held_out=len(test))
+    half = polar(theirs[fit].T @ ours[fit])
+    likeness = np.einsum("nd,nd->n", theirs[test] @ half, ours[test])
+    return Basis(
+        turn=polar(theirs.T @ ours),
+        likeness=float(likeness.mean()),
+        rows=len(ours),
+        held_out=len(test),
+    )
 
 
 def _unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
