@@ -275,6 +275,7 @@ def _told(found: LibraryScan) -> str:
     if left:
         lines.append(f"and {left} more, all with smaller effects")
     lines += ["", *_sentences(found)]
+    lines += [f"no entry has the like of: {component}" for component in found.absent]
     lines += [f"not compared: {one.entry} ({one.why})" for one in found.not_compared[:_SHOWN]]
     if len(found.not_compared) > _SHOWN:
         lines.append(f"not compared: {len(found.not_compared) - _SHOWN} more of other shapes")

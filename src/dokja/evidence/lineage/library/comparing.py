@@ -41,6 +41,9 @@ __all__ = [
 ]
 
 _NULL_PAIRS = 6
+_NULL_PAIRS_OF_STRANGERS = 2
+"""Where no pair of layers comes near the floor, no error however small would make a finding."""
+_NEAR = 0.5
 _LEAST_TOKENS = 64
 
 
@@ -133,7 +136,8 @@ def compare(
     errors: dict[str, float] = {}
     shared = shared_tables(ours, theirs)
     for table in shared:
-        made = _role_table(values, ours, theirs, table=table, kept=kept, number=number)
+        near = _NEAR * plan.effect_floor
+        made = _role_table(values, ours, (theirs, number), table=table, kept=kept, near=near)
         if made is not None:
             name = _key(table, shared)
             tables[name], errors[name] = made
@@ -165,25 +169,32 @@ def _key(table: TableFacts, shared: Sequence[TableFacts]) -> str:
 
 
 def _kept_values(
-    kept: Kept, theirs: ComponentFacts, table: TableFacts, number: int
+    kept: Kept,
+    theirs: ComponentFacts,
+    table: TableFacts,
+    number: int,
+    *,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     shape = (len(table.layers), table.rows, table.columns)
-    return kept.values(f"{number}.table.{theirs.tables.index(table)}", shape)
+    return kept.values(f"{number}.table.{theirs.tables.index(table)}", shape, out=out)
 
 
 def _role_table(
     values: SuspectValues,
     ours: ComponentTensors,
-    theirs: ComponentFacts,
+    component: tuple[ComponentFacts, int],
     *,
     table: TableFacts,
     kept: Kept,
-    number: int,
+    near: float,
 ) -> tuple[LayerTable, float] | None:
+    theirs, number = component
     child = values.directions(ours, table)
     if child is None:
         return None
-    parent = _kept_values(kept, theirs, table, number)
+    out = values.buffer((len(table.layers), table.rows, table.columns))
+    parent = _kept_values(kept, theirs, table, number, out=out)
     products = child.values.reshape(len(child.layers), -1) @ parent.reshape(len(parent), -1).T
     size = (len(layers_of(ours)), theirs.depth)
     found = np.zeros(size)
@@ -192,17 +203,18 @@ def _role_table(
     found[cells] = np.clip(products.astype(np.float64), -1.0, 1.0)
     filled[cells] = True
     made = LayerTable(values=found, filled=filled, roles=filled.astype(np.int64))
-    return made, _error(child.values, parent)
+    pairs = _NULL_PAIRS if products.max() >= near else _NULL_PAIRS_OF_STRANGERS
+    return made, _error(child.values, parent, pairs=pairs)
 
 
-def _error(child: NDArray[np.float32], parent: NDArray[np.float32]) -> float:
+def _error(child: NDArray[np.float32], parent: NDArray[np.float32], *, pairs: int) -> float:
     """Return a role's standard error over some pairs of layers, evenly spaced among all.
 
     In a pair of layers that are alike few rows in any order are still alike: the middles of even
     spans seldom fall on two layers of the same number.
     """
     count = len(child) * len(parent)
-    spans = min(_NULL_PAIRS, count)
+    spans = min(pairs, count)
     places = ((np.arange(spans) + 0.5) * count / spans).astype(int)
     squares = [
         reordering_error(child[place // len(parent)], parent[place % len(parent)]) ** 2
@@ -226,7 +238,8 @@ def _tokens_beside(
     if held is None or len(held[0]) < _LEAST_TOKENS:
         return None
     which, child = held
-    parent = kept.values(f"{number}.tokens.{place}", (len(facts.tokens), facts.width))
+    shape = (len(facts.tokens), facts.width)
+    parent = kept.values(f"{number}.tokens.{place}", shape, out=values.buffer(shape))
     if len(which) < len(parent):  # what is kept is centred over all of them
         try:
             parent = direction(parent[which]).reshape(child.shape)

@@ -73,6 +73,7 @@ def scan_document(found: LibraryScan, *, exit_code: int, seed: int) -> dict[str,
         "exit": exit_code,
         "suspect": found.suspect,
         "findings": [_finding(one) for one in found.findings],
+        "absent": list(found.absent),
         "not_compared": [
             {"entry": one.entry, "folder": one.folder, "why": one.why} for one in found.not_compared
         ],

@@ -3,16 +3,21 @@
 The same weights, words and kind give the same bytes: nothing is drawn, and no day is noted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from safetensors.numpy import save
 
 from dokja.errors import LibraryError, Mistake
-from dokja.evidence.lineage.components import ComponentSpec, inventory
+from dokja.evidence.lineage.components import ComponentSpec, Inventory, inventory
 from dokja.evidence.lineage.library.draws import sampled_tokens
-from dokja.evidence.lineage.library.entries import BodyFacts, EntryFacts, FileFacts
+from dokja.evidence.lineage.library.entries import (
+    BodyFacts,
+    ComponentFacts,
+    EntryFacts,
+    FileFacts,
+)
 from dokja.evidence.lineage.library.forensics import keep_bodies
 from dokja.evidence.lineage.library.kept import Arrays, keep_component, sample_size
 from dokja.evidence.lineage.plans import Plan
@@ -36,6 +41,8 @@ _SETTINGS = (
     "vocab_size",
 )
 _LONGEST = 80
+_LEAST_SHARE = 0.01
+"""Of the bytes, for a component however small."""
 _MOST_WHOLE = 2**53
 
 
@@ -82,22 +89,7 @@ def make_entry(
     held = inventory(source, components=components)
     rows = dict(source.token_rows() or {})
     tokens = sampled_tokens(rows, sample_size(held.components)) if rows else ()
-    matrices = sum(part.matrix_parameters for part in held.components)
-    arrays: Arrays = {}
-    facts = []
-    for number, component in enumerate(held.components):
-        if progress is not None:
-            progress(component.component)
-        found, values = keep_component(
-            source,
-            component,
-            number=number,
-            share=max(component.matrix_parameters / max(matrices, 1), 0.01),
-            rows=rows,
-            tokens=tokens,
-        )
-        facts.append(found)
-        arrays |= values
+    facts, arrays = _screened(source, held, rows=rows, tokens=tokens, progress=progress)
     if not arrays:
         raise _empty(source)
     files = {ROWS: save(arrays)}
@@ -117,7 +109,7 @@ def make_entry(
         parameters=held.parameters,
         config=_settings(source.config or {}),
         tokens=tokens,
-        components=tuple(facts),
+        components=facts,
         bodies=bodies,
         files=tuple(
             FileFacts(name=file, bytes=len(content), digest=str(Digest.of(content)))
@@ -125,6 +117,34 @@ def make_entry(
         ),
     )
     return NewEntry(facts=page, files=files)
+
+
+def _screened(
+    source: Source,
+    held: Inventory,
+    *,
+    rows: Mapping[str, int],
+    tokens: Sequence[str],
+    progress: Callable[[str], None] | None,
+) -> tuple[tuple[ComponentFacts, ...], Arrays]:
+    """Return what a screen keeps of every component; each has its share of the bytes."""
+    matrices = sum(part.matrix_parameters for part in held.components)
+    arrays: Arrays = {}
+    facts = []
+    for number, component in enumerate(held.components):
+        if progress is not None:
+            progress(component.component)
+        found, values = keep_component(
+            source,
+            component,
+            number=number,
+            share=max(component.matrix_parameters / max(matrices, 1), _LEAST_SHARE),
+            rows=rows,
+            tokens=tokens,
+        )
+        facts.append(found)
+        arrays |= values
+    return tuple(facts), arrays
 
 
 def _headers(source: Source) -> Digest:

@@ -104,6 +104,7 @@ class LibraryScan:
     Attributes:
         suspect: Name of the suspect's files.
         findings: Relations first, then by effect, the largest first.
+        absent: Components of the suspect that no entry has the like of.
         not_compared: Entries of other shapes.
         damaged: What is wrong with entries that could not be used; each names its entry.
         entries: How many entries there are, damaged ones among them.
@@ -116,6 +117,7 @@ class LibraryScan:
 
     suspect: str
     findings: tuple[EntryFinding, ...]
+    absent: tuple[str, ...]
     not_compared: tuple[NotCompared, ...]
     damaged: tuple[Mistake, ...]
     entries: int

@@ -8,6 +8,7 @@ role and shape are named as not compared, and damaged ones as damaged.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -103,29 +104,16 @@ def scan(
         plan=held_to(plan, comparisons),
         rng=rng,
     )
-    findings: list[EntryFinding] = []
-    damaged: list[Mistake] = list(library.damaged)
-    for entry in with_like:
-        if progress is not None:
-            progress(entry.facts.name)
-        try:
-            findings += _beside(run, entry, parts, pairs[entry.folder])
-        except LibraryError as error:
-            damaged += error.mistakes
-    findings = _with_controls(run, findings, with_like)
+    found, damaged = _beside_all(run, with_like, parts, pairs, progress=progress)
+    findings = _with_controls(run, found, with_like)
     return LibraryScan(
         suspect=suspect.name,
         findings=tuple(sorted(findings, key=lambda one: (not one.related, -one.value, one.entry))),
+        absent=_absent(parts, findings),
         not_compared=tuple(
-            NotCompared(
-                entry=entry.facts.name,
-                folder=entry.folder.name,
-                why=_difference(parts, entry.facts),
-            )
-            for entry in library.entries
-            if entry not in with_like
+            _not_compared(parts, entry) for entry in library.entries if entry not in with_like
         ),
-        damaged=tuple(damaged),
+        damaged=(*library.damaged, *damaged),
         entries=len(library.entries) + len({mistake.file for mistake in library.damaged}),
         comparisons=comparisons,
         tests=sum(one.tests for one in findings),
@@ -133,6 +121,27 @@ def scan(
         bytes_read=suspect.bytes_read - before,
         library_bytes=sum(entry.bytes for entry in with_like),
     )
+
+
+def _beside_all(
+    run: _Scan,
+    entries: Sequence[Entry],
+    parts: Sequence[ComponentTensors],
+    pairs: Mapping[Path, Sequence[tuple[ComponentTensors, int]]],
+    *,
+    progress: Callable[[str], None] | None,
+) -> tuple[list[EntryFinding], list[Mistake]]:
+    """Return the findings of all entries, and what is wrong with those that are damaged."""
+    findings: list[EntryFinding] = []
+    damaged: list[Mistake] = []
+    for entry in entries:
+        if progress is not None:
+            progress(entry.facts.name)
+        try:
+            findings += _beside(run, entry, parts, pairs[entry.folder])
+        except LibraryError as error:
+            damaged += error.mistakes
+    return findings, damaged
 
 
 def _pairs(
@@ -144,6 +153,17 @@ def _pairs(
         for number, theirs in enumerate(page.components)
         if comparable(ours, theirs)
     ]
+
+
+def _absent(parts: Sequence[ComponentTensors], findings: Sequence[EntryFinding]) -> tuple[str, ...]:
+    compared = {finding.component for finding in findings}
+    return tuple(one.component for one in parts if one.component not in compared)
+
+
+def _not_compared(parts: Sequence[ComponentTensors], entry: Entry) -> NotCompared:
+    return NotCompared(
+        entry=entry.facts.name, folder=entry.folder.name, why=_difference(parts, entry.facts)
+    )
 
 
 def _has_body(entry: Entry, parts: Sequence[ComponentTensors]) -> bool:

@@ -114,13 +114,20 @@ class Kept:
             raise _error(Path(self.file), read, f"{shape}, as its page says", place=name)
         return self.source.read(name, out=out)
 
-    def values(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def values(
+        self, name: str, shape: tuple[int, ...], *, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Return the rows that codes and their scales stand for, shape as stated.
+
+        Args:
+            name: Of both, without their endings.
+            shape: What the page says of the codes.
+            out: Where to write the rows, of that shape.
 
         Raises:
             LibraryError: One of the two is not there, or has another shape.
         """
-        values = self.array(f"{name}.codes", shape)
+        values = self.array(f"{name}.codes", shape, out=out)
         values *= self.array(f"{name}.scales", shape[:-1])[..., None]
         return values
 

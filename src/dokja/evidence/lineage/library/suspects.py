@@ -60,10 +60,17 @@ class SuspectValues:
     _made: dict[tuple[_Key, int, int], Directions | None] = field(default_factory=dict)
     _gains: dict[tuple[str, int, str], NDArray[np.float32]] = field(default_factory=dict)
     _tokens: dict[str, int] = field(default_factory=dict)
+    _buffers: dict[tuple[int, ...], NDArray[np.float32]] = field(default_factory=dict)
     _token_rows: dict[tuple[str, str], NDArray[np.float32]] = field(default_factory=dict)
     _directed: dict[
         tuple[str, str, tuple[str, ...]], tuple[NDArray[np.int64], NDArray[np.float32]] | None
     ] = field(default_factory=dict)
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return memory for what an entry keeps; it is overwritten by the next of that shape."""
+        if shape not in self._buffers:
+            self._buffers[shape] = np.empty(shape, dtype=np.float32)
+        return self._buffers[shape]
 
     def read_for(self, entries: Iterable[EntryFacts]) -> None:
         """Read what any of the entries keeps of what the suspect has too.
