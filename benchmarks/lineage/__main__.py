@@ -37,6 +37,9 @@ def main() -> None:
     words.add_argument("--zoo", type=Path, help="default: build/zoo-TIER")
     words.add_argument("--results", type=Path, help="default: build/lineage-TIER.jsonl")
     words.add_argument("--table", type=Path, help="print these results, and measure nothing")
+    words.add_argument(
+        "--side", default="evaluation", choices=("evaluation", "calibration", "both")
+    )
     words.add_argument("--jobs", type=int, default=2)
     words.add_argument("--peers", action="store_true", help="ask the peers' methods as well")
     words.add_argument("--thorough", action="store_true", help="run every branch on every pair")
@@ -45,7 +48,7 @@ def main() -> None:
     )
     said = words.parse_args()
     if said.table:
-        print_tables(read_lines(said.table))
+        print_tables(read_lines(said.table), side=said.side)
         return
     folder = said.zoo or Path(f"build/zoo-{said.tier}")
     results = said.results or Path(f"build/lineage-{said.tier}.jsonl")
@@ -57,7 +60,7 @@ def main() -> None:
     cases = cases_of(zoo)
     cases = thinned(cases, said.limit or len(cases))
     measure(zoo, cases, results=results, said=said)
-    print_tables(read_lines(results))
+    print_tables(read_lines(results), side=said.side)
     spent = time.monotonic() - began
     print(f"\n{spent:.0f} s by the clock, {grown:.0f} of them growing the zoo")
 

@@ -34,7 +34,6 @@ def main() -> None:
     words.add_argument("results", type=Path, nargs="+")
     words.add_argument("--zoo", type=Path, action="append", required=True)
     words.add_argument("--id", required=True)
-    words.add_argument("--level", type=float, default=0.05)
     words.add_argument("-o", "--output", type=Path, required=True)
     said = words.parse_args()
     lines = [
@@ -62,12 +61,26 @@ def main() -> None:
         "depths": [3, max(s.layers for s in structures)],
         "gated": [True, False],
         "root_pairs": len(independent),
-        "level": said.level,
-        "models": [fit(learnt, features) for features in _MODELS],
+        "levels": [],
+        "models": [
+            *(fit(learnt, features, over="all") for features in _MODELS),
+            *(fit(list(filter(found, learnt)), features, over="found") for features in _MODELS),
+        ],
     }
+    made["levels"] = [level(len(one)) for one in made["models"][-1]["scores"]]
     said.output.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{len(learnt)} pairs of {len(independent)} independent pairs of roots → {said.output}")
     test(Calibration.from_json(made), tested)
+
+
+def level(roots: int) -> float:
+    """Return the level of a class's set: 5 %, or the smallest that so many roots allow."""
+    return round(max(0.05, 1 / (roots + 1) + 1e-6), 6)
+
+
+def found(line: Line) -> bool:
+    """Tell whether the plan's rule found a relation."""
+    return not {"no_evidence", "not_testable"} & set(line["components"][BODY]["relations"])
 
 
 def class_of(line: Line) -> str:
@@ -87,7 +100,7 @@ def features_of(line: Line) -> Features:
     )
 
 
-def fit(lines: Sequence[Line], names: Sequence[str]) -> dict[str, Any]:
+def fit(lines: Sequence[Line], names: Sequence[str], *, over: str) -> dict[str, Any]:
     """Return a fitted model, as the calibration's file holds it."""
     chosen = [(line, features_of(line).values(names)) for line in lines]
     held = [(line, values) for line, values in chosen if values is not None]
@@ -105,6 +118,7 @@ def fit(lines: Sequence[Line], names: Sequence[str]) -> dict[str, Any]:
         worst[kind][root] = max(worst[kind][root], float(1 - share[kind]))
     sizes = [max(int((classes == kind).sum()), 1) for kind in range(len(CLASSES))]
     return {
+        "over": over,
         "features": list(names),
         "centre": _rounded(centre),
         "scale": _rounded(scale),
@@ -151,20 +165,26 @@ def _weights(
 
 def test(calibration: Calibration, lines: Sequence[Line]) -> None:
     """Print coverage and size of the sets, and ratios, on pairs that were not learnt from."""
-    print("\n| true class | pairs | roots | in the set | set alone | median log₁₀ LR |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(
+        "\n| true class | pairs | roots | found | of these in the set | alone | median log₁₀ LR |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in CLASSES:
         chosen = [line for line in lines if class_of(line) == kind]
         said = [
-            calibration.says(features_of(line), width=48, depth=4, gated=True) for line in chosen
+            calibration.says(features_of(line), width=48, depth=4, gated=True, found=found(line))
+            for line in chosen
         ]
         if not said:
             continue
         ratios = [one.log10_ratio for one in said if one.log10_ratio is not None]
-        inside = np.mean([kind in one.classes for one in said])
-        alone = np.mean([one.classes == (kind,) for one in said])
+        sets = [one.classes for one, line in zip(said, chosen, strict=True) if found(line)]
+        inside = f"{np.mean([kind in one for one in sets]):.3f}" if sets else "–"
+        alone = f"{np.mean([one == (kind,) for one in sets]):.3f}" if sets else "–"
         roots = len({_root(line) for line in chosen})
-        cells = f"{len(chosen)} | {roots} | {inside:.3f} | {alone:.3f} | {np.median(ratios):.2f}"
+        cells = (
+            f"{len(chosen)} | {roots} | {len(sets)} | {inside} | {alone} | {np.median(ratios):.2f}"
+        )
         print(f"| {kind} | {cells} |")
     strangers = [line for line in lines if class_of(line) == "independent"]
     top = max((score_of(line) or 0.0 for line in strangers), default=0.0)

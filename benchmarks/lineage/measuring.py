@@ -11,11 +11,14 @@ from pairs import Case
 from peers import PEERS
 
 from dokja.evidence.lineage import ComponentFinding, trace
+from dokja.evidence.lineage.calibrations import default_calibration
 from dokja.evidence.lineage.plans import Plan
 from dokja.models.forge.zoo import Zoo, write_model
 from dokja.models.weights import Source, open_source
 
 __all__ = ["measured"]
+
+_CALIBRATION = default_calibration()
 
 
 def measured(zoo: Zoo, case: Case, *, scratch: Path, peers: bool, thorough: bool) -> dict[str, Any]:
@@ -30,7 +33,12 @@ def measured(zoo: Zoo, case: Case, *, scratch: Path, peers: bool, thorough: bool
     """
     suspect, reference = (_opened(zoo, name, scratch) for name in (case.suspect, case.reference))
     began = time.process_time()
-    report = trace(suspect, reference, rng=np.random.default_rng(1), plan=Plan(thorough=thorough))
+    report = trace(
+        suspect,
+        reference,
+        rng=np.random.default_rng(1),
+        plan=Plan(thorough=thorough, calibration=_CALIBRATION),
+    )
     seconds = time.process_time() - began
     line: dict[str, Any] = {
         "key": case.key,

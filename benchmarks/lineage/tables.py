@@ -20,14 +20,23 @@ HARD = {"same data", "taught"}
 _DRAWS = 1000
 
 
-def print_tables(lines: Sequence[Line]) -> None:
-    """Print every table that the results allow."""
-    held = [line for line in lines if BODY in line["components"]]
+def print_tables(lines: Sequence[Line], *, side: str = "evaluation") -> None:
+    """Print every table that the results allow.
+
+    Args:
+        lines: Of results.
+        side: `evaluation` or `calibration`: pairs of the other side are left out; or `both`.
+    """
+    held = [
+        line
+        for line in lines
+        if BODY in line["components"] and side in {"both", line["truth"]["split"]}
+    ]
     positives = [line for line in held if _truth(line) == "derived"]
     negatives = [line for line in held if _truth(line) == "none"]
     hard = [line for line in negatives if line["truth"]["kind"] in HARD]
     twins = [line for line in held if _truth(line) == "shared"]
-    print(f"\n{len(held)} pairs: {len(positives)} derived, {len(negatives)} not")
+    print(f"\nSide: {side}. {len(held)} pairs: {len(positives)} derived, {len(negatives)} not")
     print(f"({len(hard)} of these hard), {len(twins)} of shared initialisation")
     _rates(positives, hard)
     _by_kind(positives)

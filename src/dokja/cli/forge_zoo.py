@@ -55,7 +55,9 @@ def zoo() -> None:
 
 
 @zoo.command("grow")
-@click.option("--tier", default="smoke", show_default=True, help="smoke, small, night, null or long.")
+@click.option(
+    "--tier", default="smoke", show_default=True, help="smoke, small, night, null or long."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The zoo.")
 @click.option("--families", default="", metavar="F1,F2", help="All of the tier's by default.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="At a time.")

@@ -16,7 +16,8 @@ from dokja.errors import InputError, Mistake, ProgrammeError, SuiteError, Weight
 from dokja.evidence.benchmarks import RunRecord, Suite, read_suite, run_draft, run_suite
 from dokja.evidence.ledger import Draft, Programme
 from dokja.evidence.ledger.kinds import Model, read_body
-from dokja.evidence.lineage import ComponentSpec, finding_drafts, trace
+from dokja.evidence.lineage import ComponentSpec, Plan, finding_drafts, trace
+from dokja.evidence.lineage.calibrations import default_calibration
 from dokja.evidence.statistics import ScoreTerms
 from dokja.models.serving import open_model
 from dokja.models.weights import Source, open_source
@@ -268,6 +269,7 @@ def compare(
         return
     declared = {name: declared_components(model) for name, model in field.models.items()}
     opened: dict[str, Source] = {name: open_source(path) for name, path in field.folders.items()}
+    plan = Plan(calibration=default_calibration())
     for name in field.candidates:
         for other in field.folders:
             if name == other or name not in opened or (name, other) in done:
@@ -279,6 +281,7 @@ def compare(
                 rng=np.random.default_rng(seed),
                 components=declared[name],
                 reference_components=declared[other],
+                plan=plan,
             )
             yield (
                 name,

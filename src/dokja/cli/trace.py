@@ -29,6 +29,7 @@ from dokja.evidence.lineage import (
     trace_all,
     trace_document,
 )
+from dokja.evidence.lineage.calibrations import default_calibration
 from dokja.models.weights import Access, RangeAccount, Source, open_source
 from dokja.public.reports import lineage_text, write_lineage_page
 
@@ -173,6 +174,7 @@ def _plan(given: Mapping[str, Any]) -> Plan:
         budget_bytes=None if budget is None else int(_FOR_VALUES * budget) // times,
         thorough=given["thorough"],
         only=frozenset(given["components"]) or None,
+        calibration=default_calibration(),
     )
 
 

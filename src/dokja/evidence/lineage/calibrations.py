@@ -1,15 +1,17 @@
 """What known pairs say a reading means: classes that are left open, and a likelihood ratio.
 
-A calibration is data (`calibrations/*.json`), fitted on the zoo's calibration side by
+A calibration is data (`data/calibration-*.json`), fitted on the zoo's calibration side by
 `benchmarks/lineage/calibrate.py` and never on what it is tested on. It says how well a reading
 fits each class: independent, shared initialisation, derived.
 
 - *Likelihood ratio*: odds of derived against independent by a regularised multinomial logistic
   model, over the odds it was fitted with. It is capped at the number of independent pairs of
   roots behind it, since no number of pairs supports more.
-- *Set*: every class whose conformal p-value is above the level. One score for each root, its
-  worst pair's, so that many derivatives of one root count once (split conformal by root). With R
-  roots the smallest honest level is 1 / (R + 1).
+- *Set*: where the plan's rule found a relation, every class whose conformal p-value is above the
+  level: a shared start, or training, or both. One score for each root, its worst pair's, so that
+  many derivatives of one root count once (split conformal by root). With R roots the smallest
+  honest level is 1 / (R + 1). Where nothing was found there is no set: a derivation that was
+  buried deep enough looks like a stranger, and no number of toys rules it out.
 
 Outside its range (width, depth, kind of feed-forward block) a calibration says nothing: the
 likelihood ratio is missing, and relations stay as wide as they were.
@@ -29,7 +31,7 @@ __all__ = ["CLASSES", "Calibrated", "Calibration", "Features", "default_calibrat
 CLASSES = ("independent", "shared_initialisation", "derived")
 """Every class, in the order in which calibrations hold their figures."""
 
-_SHIPPED = "2026-11-26.json"
+_SHIPPED = "calibration-2026-11-26.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,9 @@ class Calibrated:
         calibration: Its id.
         digest: Of its data.
         inside: Whether the component lies in its range.
-        classes: Classes that are left open; empty where the reading is unlike all of them, or
-            where nothing is said.
-        level: Of the set.
+        classes: Classes that are left open of a relation that was found; empty where the reading
+            is unlike all of them, or where nothing is said.
+        level: Of the set: the largest of its classes' levels; none where there is no set.
         log10_ratio: log₁₀ of derived against independent; none outside the range.
         capped_by: How many independent pairs of roots stand behind it.
         missing: Why nothing is said; empty where something is.
@@ -83,6 +85,7 @@ class _Model:
     """A logistic model over some features, with what conformal sets need.
 
     Attributes:
+        over: `all` pairs, for ratios, or those in which a relation was `found`, for sets.
         features: Their names.
         centre: Mean of each.
         scale: Spread of each.
@@ -91,6 +94,7 @@ class _Model:
         scores: For each class, each root's worst 1 − p, rising.
     """
 
+    over: str
     features: tuple[str, ...]
     centre: tuple[float, ...]
     scale: tuple[float, ...]
@@ -126,7 +130,7 @@ class Calibration:
         depths: Likewise, layers.
         gated: Which kinds of feed-forward block: with gates, without.
         root_pairs: Independent pairs of roots behind it.
-        level: Of the sets.
+        levels: Of the sets, class by class: how often a class may be left out though it is true.
         models: Logistic models, the one with most features first.
     """
 
@@ -137,10 +141,12 @@ class Calibration:
     depths: tuple[int, int]
     gated: tuple[bool, ...]
     root_pairs: int
-    level: float
+    levels: tuple[float, ...]
     models: tuple[_Model, ...]
 
-    def says(self, features: Features, *, width: int, depth: int, gated: bool) -> Calibrated:
+    def says(
+        self, features: Features, *, width: int, depth: int, gated: bool, found: bool
+    ) -> Calibrated:
         """Return what a reading means.
 
         Args:
@@ -148,6 +154,7 @@ class Calibration:
             width: Of the component's residual stream.
             depth: How many layers it has.
             gated: Whether its feed-forward blocks are gated.
+            found: Whether the plan's rule found a relation.
         """
         outside = [
             f"{name} {value} is outside {low} to {high}"
@@ -159,36 +166,47 @@ class Calibration:
         ]
         if gated not in self.gated:
             outside.append("no such feed-forward block was calibrated")
-        if outside:
-            return self._silent("; ".join(outside), inside=False)
-        for model in self.models:
-            values = features.values(model.features)
-            if values is not None:
-                return self._said(model, values)
-        return self._silent("nothing could be read that it knows", inside=True)
-
-    def _silent(self, missing: str, *, inside: bool) -> Calibrated:
-        return Calibrated(calibration=self.id, digest=self.digest, inside=inside, missing=missing)
-
-    def _said(self, model: _Model, values: Sequence[float]) -> Calibrated:
-        shares = model.shares(values)
-        left = tuple(
-            name
-            for name, share, scores in zip(CLASSES, shares, model.scores, strict=True)
-            if _conformal(1 - share, scores) > self.level
-        )
-        tiny = 1e-300
-        ratio = math.log(max(shares[2], tiny)) - math.log(max(shares[0], tiny)) - model.log_odds
-        cap = math.log10(max(self.root_pairs, 1))
+        ratio = self._first("all", features)
+        if outside or ratio is None:
+            return Calibrated(
+                calibration=self.id,
+                digest=self.digest,
+                inside=not outside,
+                missing="; ".join(outside) or "nothing could be read that it knows",
+            )
+        by = self._first("found", features) if found else None
         return Calibrated(
             calibration=self.id,
             digest=self.digest,
             inside=True,
-            classes=left,
-            level=self.level,
-            log10_ratio=max(-cap, min(cap, ratio / math.log(10))),
+            classes=() if by is None else self._left_open(*by),
+            level=None if by is None else max(self.levels),
+            log10_ratio=self._ratio(*ratio),
             capped_by=self.root_pairs,
         )
+
+    def _first(self, over: str, features: Features) -> tuple[_Model, list[float]] | None:
+        """Return the model with most features of which none is missing."""
+        for model in self.models:
+            values = features.values(model.features)
+            if model.over == over and values is not None:
+                return model, values
+        return None
+
+    def _left_open(self, model: _Model, values: Sequence[float]) -> tuple[str, ...]:
+        held = zip(CLASSES, model.shares(values), model.scores, self.levels, strict=True)
+        return tuple(
+            name
+            for name, share, scores, level in held
+            if scores and _conformal(1 - share, scores) > level
+        )
+
+    def _ratio(self, model: _Model, values: Sequence[float]) -> float:
+        independent, _, derived = model.shares(values)
+        tiny = 1e-300
+        odds = math.log(max(derived, tiny)) - math.log(max(independent, tiny)) - model.log_odds
+        cap = math.log10(max(self.root_pairs, 1))
+        return max(-cap, min(cap, odds / math.log(10)))
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Calibration":
@@ -208,9 +226,10 @@ class Calibration:
             depths=(int(said["depths"][0]), int(said["depths"][1])),
             gated=tuple(bool(one) for one in said["gated"]),
             root_pairs=int(said["root_pairs"]),
-            level=float(said["level"]),
+            levels=tuple(map(float, said["levels"])),
             models=tuple(
                 _Model(
+                    over=str(model["over"]),
                     features=tuple(model["features"]),
                     centre=tuple(map(float, model["centre"])),
                     scale=tuple(map(float, model["scale"])),
@@ -230,5 +249,5 @@ def _conformal(score: float, known: Sequence[float]) -> float:
 
 def default_calibration() -> Calibration:
     """Return the calibration that this release ships."""
-    folder = resources.files("dokja.evidence.lineage") / "calibrations"
+    folder = resources.files("dokja.evidence.lineage") / "data"
     return Calibration.from_json(json.loads((folder / _SHIPPED).read_text(encoding="utf-8")))

@@ -38,8 +38,13 @@ def interpreted(
     """
     gated = any(layer.ffn is not None and layer.ffn.gate is not None for layer in body.layers)
     gated = gated or any(ffn.gate is not None for layer in body.layers for ffn in layer.experts)
+    unseen = {Relation.NO_EVIDENCE, Relation.NOT_TESTABLE}
     said = calibration.says(
-        features_of(finding), width=body.width, depth=len(body.layers), gated=gated
+        features_of(finding),
+        width=body.width,
+        depth=len(body.layers),
+        gated=gated,
+        found=not unseen & set(finding.relations),
     )
     beside = replace(finding, calibrated=said)
     if not said.classes or Relation.SHARED_INITIALISATION not in finding.relations:
