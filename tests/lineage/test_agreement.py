@@ -200,6 +200,41 @@ def test_pruned_neurons_are_a_width_edit(shelf):
     assert finding.relations == (Relation.WIDTH_EDITED,)
 
 
+def test_re_ordered_heads_are_mapped_one_by_one(shelf):
+    structure = STRUCTURES["llama"]
+    made = weights(structure, 1)
+    copy, its = washed(made, structure, "head-permutation")
+
+    finding = only(shelf(copy, its), shelf(made, structure))
+
+    wanted = []
+    for layer in range(structure.layers):
+        name = f"model.layers.{layer}.self_attn.q_proj.weight"
+        ours, theirs = (values[name].reshape(structure.heads, -1) for values in (copy, made))
+        wanted += [
+            (layer, i, layer, j)
+            for i, one in enumerate(ours)
+            for j, other in enumerate(theirs)
+            if np.array_equal(one, other)
+        ]
+    assert sorted(finding.head_map) == sorted(wanted)
+    assert len(wanted) == structure.layers * structure.heads
+    assert any(ours != theirs for _, ours, _, theirs in wanted)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_every_head_of_a_laundered_copy_finds_its_like(shelf, name):
+    structure = STRUCTURES[name]
+    made = weights(structure, 1)
+    copy, its = washed(made, structure, "all of them")
+
+    finding = only(shelf(copy, its), shelf(made, structure))
+
+    heads = [(layer, head) for layer in range(structure.layers) for head in range(structure.heads)]
+    assert sorted((layer, head) for layer, head, _, _ in finding.head_map) == heads
+    assert sorted((layer, head) for _, _, layer, head in finding.head_map) == heads
+
+
 def test_experts_made_of_one_block_are_told(shelf):
     dense, routed = STRUCTURES["llama"], STRUCTURES["mixtral"]
     made, model = weights(routed, 3), weights(dense, 1)

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from dokja.evidence.lineage.agreements import BranchReading, Side
 from dokja.evidence.lineage.bodies import Body
 from dokja.evidence.lineage.branches import AgreementTable
-from dokja.evidence.lineage.folding import Block
+from dokja.evidence.lineage.folding import Block, fold_heads
 from dokja.evidence.lineage.relations import Kinship, is_depth_edit
 from dokja.models.comparison import (
     Agreement,
     MapPrices,
     Units,
+    head_pairs,
     layer_map,
     polar,
     reordering_share,
@@ -50,6 +51,9 @@ class Alignment:
             has no attention that is known.
         experts: For each mapped pair of layers with experts, (suspect's block, reference's) by
             name; empty where there are none.
+        heads: (suspect's layer, its query head, reference's layer, its query head) of heads that
+            go together by what they write and by what they attend to; empty where they are not
+            known, or the components were sketched.
         upcycled: Whether several experts of the suspect go with one block of the reference.
         undone: Symmetries that had to be undone to see it.
         kinship: What relations are made of it.
@@ -59,6 +63,7 @@ class Alignment:
     likeness: float
     attention: float | None
     experts: Mapping[tuple[int, int], tuple[tuple[str, str], ...]]
+    heads: tuple[tuple[int, int, int, int], ...]
     upcycled: bool
     undone: tuple[str, ...]
     kinship: Kinship
@@ -94,6 +99,7 @@ def align(reading: BranchReading, ours: Side, theirs: Side) -> Alignment:
         likeness=likeness,
         attention=attention,
         experts=experts,
+        heads=_heads(table, ours, theirs, layers=layers, turn=turn),
         upcycled=upcycled,
         undone=_undone(table, layers),
         kinship=Kinship(
@@ -209,6 +215,28 @@ def _attention(
                 turned = other if used is None else used.T @ other @ used
                 found.append(_cosine(left[i][name], turned))
     return min(found, default=None)
+
+
+def _heads(
+    table: AgreementTable,
+    ours: Side,
+    theirs: Side,
+    *,
+    layers: Sequence[tuple[int, int]],
+    turn: NDArray[np.float64] | None,
+) -> tuple[tuple[int, int, int, int], ...]:
+    if ours.folded.sketched or theirs.folded.sketched:
+        return ()
+    found: list[tuple[int, int, int, int]] = []
+    for i, j in layers:
+        child = fold_heads(ours.source, ours.body, ours.body.layers[i])
+        parent = fold_heads(theirs.source, theirs.body, theirs.body.layers[j])
+        used = table.turns.get(i) if turn is None else turn
+        if child is None or parent is None:
+            continue
+        parent = parent if used is None else parent.turned(used)
+        found += [(i, head, j, other) for head, other in head_pairs(child, parent)]
+    return tuple(found)
 
 
 def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:

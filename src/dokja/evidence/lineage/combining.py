@@ -167,6 +167,7 @@ def _named_anew(finding: ComponentFinding, looked: Looked) -> ComponentFinding:
         relations=relations,
         derivation=derivation_of(relations),
         likeness=None if alignment is None else alignment.likeness,
+        head_map=() if alignment is None else alignment.heads,
         expert_map=() if alignment is None else _experts(alignment),
         re_expressed=() if alignment is None else alignment.undone,
     )
@@ -210,6 +211,7 @@ def _found(
         minimum_detectable=smallest,
         re_expressed=alignment.undone,
         likeness=alignment.likeness,
+        head_map=alignment.heads,
         expert_map=_experts(alignment),
         layers_compared=len(looked.ours.folded.layers),
         reasons=(Reason(code="lineage-by-agreement", params={"branch": reading.branch}),),

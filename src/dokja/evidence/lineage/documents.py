@@ -245,7 +245,11 @@ def _maps(finding: ComponentFinding) -> dict[str, Json]:
             None if layers is None else [list(pair) for pair in layers],
             why="no relation, or no layers",
         ),
-        **_or_missing("head_map", None, why="heads are not mapped yet"),
+        **_or_missing(
+            "head_map",
+            [list(one) for one in finding.head_map] or None,
+            why="neurons show no relation, or heads are not known",
+        ),
         **_or_missing(
             "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
         ),

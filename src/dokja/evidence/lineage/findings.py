@@ -194,6 +194,8 @@ class ComponentFinding:
         re_expressed: Symmetries that had to be undone to see the relation.
         likeness: Mean cosine of agreeing neurons' vectors; missing without a relation by
             agreement.
+        head_map: (suspect's layer, its query head, reference's layer, its query head) of heads
+            that go together by what they write and by what they attend to.
         expert_map: (suspect's layer, its block, reference's layer, its block), where a side has
             experts.
         merge: The component as a weighted sum of several references, where it is one.
@@ -227,6 +229,7 @@ class ComponentFinding:
     branches: tuple[BranchSummary, ...] = ()
     re_expressed: tuple[str, ...] = ()
     likeness: float | None = None
+    head_map: tuple[tuple[int, int, int, int], ...] = ()
     expert_map: tuple[tuple[int, str, int, str], ...] = ()
     merge: MergeReading | None = None
     pairs: tuple[tuple[float | None, ...], ...] = ()

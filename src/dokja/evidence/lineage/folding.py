@@ -19,10 +19,10 @@ from dokja.errors import NotComparableError
 from dokja.evidence.lineage.bodies import Attention, Body, Cell, Ffn, Layer, Norm
 from dokja.evidence.lineage.cells import read_cell
 from dokja.evidence.lineage.projecting import project_cell
-from dokja.models.comparison import LayerSpace, residual_forms, units_of
+from dokja.models.comparison import Heads, LayerSpace, residual_forms, units_of
 from dokja.models.weights import Source
 
-__all__ = ["Block", "Folded", "fold", "fold_rows", "sketch"]
+__all__ = ["Block", "Folded", "fold", "fold_heads", "fold_rows", "sketch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -231,24 +231,39 @@ def _space(
 
 def _attention_forms(source: Source, body: Body, layer: Layer) -> dict[str, NDArray[np.float32]]:
     """Return Σ W_qᵀW_k and Σ W_oᵀW_v over heads, whatever basis a head has inside."""
+    attention = layer.attention
+    if attention is not None and attention.latent is not None:
+        return _latent_forms(source, body, layer, attention)
+    heads = fold_heads(source, body, layer)
+    if heads is None:
+        return {}
+    found = {"ov": _summed(heads.o, heads.v)}
+    if heads.q.shape[1] == heads.k.shape[1]:
+        found["qk"] = _summed(heads.q, heads.k)
+    return found
+
+
+def fold_heads(source: Source, body: Body, layer: Layer) -> Heads | None:
+    """Return a layer's query heads in canonical form; none where they are not known.
+
+    Raises:
+        WeightsError: A file changed since it was checked.
+    """
     attention, norm = layer.attention, layer.norm_attention
     if attention is None or attention.q is None or attention.k is None or attention.v is None:
-        return {} if attention is None else _latent_forms(source, body, layer, attention)
+        return None
     q = _heads(fold_rows(source, body, attention.q, norm=norm), attention.heads)
     k = _heads(fold_rows(source, body, attention.k, norm=norm), attention.kv_heads)
     v = _heads(fold_rows(source, body, attention.v, norm=norm), attention.kv_heads)
     o = _heads(fold_rows(source, body, attention.o), attention.heads)
     if q is None or k is None or v is None or o is None or attention.heads % attention.kv_heads:
-        return {}
+        return None
     if attention.q_norm is not None:
         q = q * _gain(source, attention.q_norm, width=q.shape[1])[:, None]
     if attention.k_norm is not None:
         k = k * _gain(source, attention.k_norm, width=k.shape[1])[:, None]
     group = attention.heads // attention.kv_heads
-    found = {"ov": _summed(o, np.repeat(v, group, axis=0))}
-    if q.shape[1] == k.shape[1]:
-        found["qk"] = _summed(q, np.repeat(k, group, axis=0))
-    return found
+    return Heads(q=q, k=np.repeat(k, group, axis=0), v=np.repeat(v, group, axis=0), o=o)
 
 
 def _latent_forms(

@@ -16,6 +16,7 @@ from dokja.models.comparison.coordinates import centred, centred_correlation, di
 from dokja.models.comparison.free_bases import FreeBasis, free_basis, marks_of
 from dokja.models.comparison.gains import Likeness, gain_likeness
 from dokja.models.comparison.grids import grid_of
+from dokja.models.comparison.heads import Heads, head_likeness, head_pairs
 from dokja.models.comparison.layer_maps import (
     MapPrices,
     alignment_score,
@@ -54,6 +55,7 @@ __all__ = [
     "Change",
     "Choice",
     "FreeBasis",
+    "Heads",
     "LayerSpace",
     "LayerTable",
     "Likeness",
@@ -76,6 +78,8 @@ __all__ = [
     "free_basis",
     "gain_likeness",
     "grid_of",
+    "head_likeness",
+    "head_pairs",
     "layer_correlations",
     "layer_map",
     "log10_chance",
