@@ -35,7 +35,7 @@ BRANCHES = ("coordinates", "embeddings", "head", "free")
 
 _TWINS = 0.3
 """Layers of one model that agree on so many neurons are near-duplicates; design note 4.8."""
-_FOLDS = 4
+_FOLDS = 3
 
 Turn = NDArray[np.floating] | None
 
