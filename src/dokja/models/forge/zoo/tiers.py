@@ -15,12 +15,12 @@
 | tier | models, of which stored | processor seconds | disk |
 |---|---|---|---|
 | smoke | 220, 38 | 56, two at a time | 17 MB |
-| small | 698, 130 | 429, one at a time in 529 s by the clock | 70 MB |
+| small | 698, 130 | 429; 221 s by the clock, two at a time | 70 MB |
 | night | 1,168, 220 | about 17,000 (computed from each engine's tokens a second) | 0.8 GB |
 
-Measured by `benchmarks/zoo.py` with one thread an engine, unless it says computed; `small` by
-the shell's clock around `dokja forge zoo grow`, while others worked on the same two cores. The
-GPU tier is not grown here: 60 to 124 million parameters come from recipes, see `GPU_PLANS`.
+Measured by `benchmarks/zoo.py` with one thread an engine, unless it says computed; the clock of
+`small` by `benchmarks/lineage`, which grows it, on two cores that did nothing else. The GPU tier
+is not grown here: 60 to 124 million parameters come from recipes, see `GPU_PLANS`.
 """
 
 from collections.abc import Mapping
