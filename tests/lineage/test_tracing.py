@@ -409,6 +409,33 @@ def test_rows_of_many_tokens_are_drawn_and_still_paired_by_text(toys):
     assert finding.effect.value == pytest.approx(1, abs=1e-6)
 
 
+def with_blocks_of(model, other):
+    return {name: other[name] if ".mlp." in name else values for name, values in model.items()}
+
+
+def test_shared_start_beside_blocks_of_another_width_is_no_edit_of_the_width(toys):
+    """Attention that began alike says nothing about blocks that have nothing to do with it."""
+    model, stranger = toys.model(1), with_wider_blocks(toys.model(5))
+    twin = with_blocks_of(toys.noised(model, 0.3, seed=2), stranger)
+    twin |= {name: values for name, values in stranger.items() if values.ndim == 1}
+
+    finding = toys.only(twin, model)
+
+    assert Relation.SHARED_INITIALISATION in finding.relations
+    assert Relation.WIDTH_EDITED not in finding.relations
+    assert finding.derivation is Derivation.CANNOT_TELL
+
+
+def test_taken_over_embedding_beside_blocks_of_another_width_is_no_edit_of_the_width(toys):
+    model = toys.model(1)
+    name = "model.embed_tokens.weight"
+
+    finding = toys.only(with_wider_blocks(toys.model(5)) | {name: model[name]}, model)
+
+    assert [reason.code for reason in finding.reasons] == ["lineage-token-rows-only"]
+    assert Relation.WIDTH_EDITED not in finding.relations
+
+
 @pytest.mark.parametrize("budget", [40_000, 150_000])
 def test_budget_is_kept_and_what_it_cost_is_said(toys, budget):
     model = toys.model(1)

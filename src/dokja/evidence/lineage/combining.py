@@ -154,7 +154,7 @@ def _named_anew(finding: ComponentFinding, looked: Looked) -> ComponentFinding:
         relations = (Relation.UPCYCLED,)
     elif Relation.DEPTH_EDITED in relations:
         pass
-    elif edits(looked.ours.body, looked.theirs.body):
+    elif _descends(finding, looked) and edits(looked.ours.body, looked.theirs.body):
         relations = (Relation.WIDTH_EDITED,)
     elif alignment is not None and alignment.kinship.equal:
         # The same neurons and the same attention: what differed was only how they are written.
@@ -171,6 +171,16 @@ def _named_anew(finding: ComponentFinding, looked: Looked) -> ComponentFinding:
         expert_map=() if alignment is None else _experts(alignment),
         re_expressed=() if alignment is None else alignment.undone,
     )
+
+
+def _descends(finding: ComponentFinding, looked: Looked) -> bool:
+    """Tell whether the blocks are related by training: only then is another width an edit.
+
+    A shared random start, or rows of tokens that were taken over, say nothing about blocks.
+    """
+    rows_only = any(reason.code == "lineage-token-rows-only" for reason in finding.reasons)
+    open_start = Relation.SHARED_INITIALISATION in finding.relations
+    return looked.found is not None or not (rows_only or open_start)
 
 
 def _experts(alignment: Alignment) -> tuple[tuple[int, str, int, str], ...]:
