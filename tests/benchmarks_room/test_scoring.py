@@ -30,8 +30,8 @@ def test_answer_that_was_cut_off_is_neither_right_nor_wrong(said):
     assert outcome_of(said, finish=Finish.LENGTH, key="42") is Outcome.TRUNCATED
 
 
-def test_strict_convention_values_every_outcome():
-    assert {outcome: STRICT[outcome] for outcome in Outcome} == {
+def test_strict_convention_values_every_outcome_of_this_scorer():
+    assert dict(STRICT) == {
         Outcome.CORRECT: 1.0,
         Outcome.WRONG: 0.0,
         Outcome.NO_ANSWER: 0.0,

@@ -6,9 +6,9 @@ off more often than another's, and would leave an appeal nothing to turn on.
 """
 
 from collections.abc import Mapping
-from enum import Enum
 from types import MappingProxyType
 
+from dokja.evidence.benchmarks.outcomes import Outcome
 from dokja.models.serving import Finish
 from dokja.values import normal_form
 
@@ -20,17 +20,6 @@ SCORER = "exact-text/1"
 # Full-width forms of ! to ~ stand for the plain ones. The wider compatibility forms (NFKC) are left
 # alone on purpose: they would compose the letters ㄱㅏㅂ into 갑, and spelling is what is asked.
 _PLAIN = {0xFF01 + offset: 0x21 + offset for offset in range(0x5E)}
-
-
-class Outcome(Enum):
-    """What became of an answer."""
-
-    CORRECT = "correct"
-    WRONG = "wrong"
-    NO_ANSWER = "no_answer"
-    """The model ended without saying anything."""
-    TRUNCATED = "truncated"
-    """The longest answer that was allowed was reached before the model ended it."""
 
 
 STRICT: Mapping[Outcome, float] = MappingProxyType(
