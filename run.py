@@ -4,7 +4,8 @@
     python3 run.py            judge the sample programme; ends with the standing and the dossier
     python3 run.py test       run the tests; arguments go to pytest
     python3 run.py torch      run the tests that need torch (installs about 1.2 GB)
-    python3 run.py check      what CI runs: format, lint, types, contracts, docs, tests, torch
+    python3 run.py engines    run the tests that need lm-eval and Inspect (installs about 1 GB)
+    python3 run.py check      what CI runs: format, lint, types, contracts, docs, all tests
     python3 run.py lock       write requirements/*.txt again
     python3 run.py accept     write again the reference pages that follow from the code
     python3 run.py bench      print every benchmark table again
@@ -33,6 +34,13 @@ FOUND_SOMETHING = 3  # the exit code of a judgement in which a gate failed
 # Matrices here are small: more threads of numpy's BLAS only fight over the cores.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 WITH_TORCH = {"exports", "hf_overhead", "presets", "replays", "tokenizer"}  # benchmarks
+APART = ("torch", "engines")  # markers of tests that have an environment of their own
+LOCKS_OF = {
+    "run": ["run"],
+    "test": ["test"],
+    "torch": ["test", "torch", "torch-extra"],
+    "engines": ["run", "engines"],
+}
 ELSEWHERE = {"gpu_engines", "gpu_training", "training_parts"}  # for a GPU, and what they share
 DEBIAN = {  # what some tests need: marker, program, Debian's packages
     "postgres": ("initdb", "postgresql"),
@@ -49,6 +57,7 @@ def main(words: Sequence[str]) -> int:
         "demo": demo,
         "test": test,
         "torch": torch,
+        "engines": engines,
         "check": check,
         "lock": lock,
         "accept": accept,
@@ -99,17 +108,12 @@ def test(words: Sequence[str]) -> int:
 
 def torch(words: Sequence[str]) -> int:
     """Run the tests that need torch."""
-    python = environment("torch") / "python"
-    command: list[str | Path] = [
-        python,
-        "-m",
-        "pytest",
-        "-m",
-        "torch",
-        *_side_by_side(words),
-        *words,
-    ]
-    return _run(command, settings=ONE_THREAD)
+    return _marked("torch", words)
+
+
+def engines(words: Sequence[str]) -> int:
+    """Run the tests that need the evaluation engines, which are installed unmodified."""
+    return _marked("engines", words)
 
 
 def check(words: Sequence[str]) -> int:
@@ -129,10 +133,11 @@ def check(words: Sequence[str]) -> int:
     print("\n== tests", flush=True)
     if _pytest(binaries, ["--cov", "--cov-report=term:skip-covered", "-q"]) != 0:
         raise Failed("the tests failed.")
-    if "--no-torch" not in words:
-        print("\n== tests with torch", flush=True)
-        if torch(["-q"]) != 0:
-            raise Failed("the tests with torch failed.")
+    for marker in APART:
+        if f"--no-{marker}" not in words:
+            print(f"\n== tests with {marker}", flush=True)
+            if _marked(marker, ["-q"]) != 0:
+                raise Failed(f"the tests with {marker} failed.")
     print("\nEverything passed.")
     return 0
 
@@ -147,12 +152,13 @@ def lock(_: Sequence[str]) -> int:
     ]
     after = {
         "test": ["--constraint", "requirements/run.txt"],
+        "engines": ["--constraint", "requirements/run.txt"],
         "torch-extra": [
             *("--constraint", "requirements/test.txt"),
             *("--override", "requirements/torch-extra.override", "--no-emit-package", "torch"),
         ],
     }
-    for name in ("build", "run", "test", "torch-extra"):
+    for name in ("build", "run", "test", "engines", "torch-extra"):
         source, target = f"requirements/{name}.in", f"requirements/{name}.txt"
         if _run([uv, *common, *after.get(name, []), source, "--output-file", target]) != 0:
             raise Failed(f"{target} could not be made; the old one stands.")
@@ -188,9 +194,9 @@ def environment(name: str) -> Path:
     """Make the environment of that name if its locks changed; return where its programs are.
 
     `run` holds the run lock and Dokja as a built wheel, `test` the test lock and Dokja in place,
-    `torch` the same with torch besides.
+    `torch` the same with torch besides, `engines` the run lock, the engines and Dokja in place.
     """
-    locks = {"run": ["run"], "test": ["test"], "torch": ["test", "torch", "torch-extra"]}[name]
+    locks = LOCKS_OF[name]
     folder = ENVIRONMENTS / name
     binaries = folder / "bin"
     _made(folder, _digest([LOCKS / f"{lock}.txt" for lock in locks]), lambda: _fill(folder, locks))
@@ -261,9 +267,18 @@ def _pip(folder: Path, words: Sequence[str], *, uv: bool = True) -> None:
         _quietly([python, "-m", "pip", "install", *quiet, *words])
 
 
+def _marked(marker: str, words: Sequence[str]) -> int:
+    """Run the tests of one marker in the environment of the same name."""
+    python = environment(marker) / "python"
+    tests = ["--override-ini", "testpaths=tests"]  # no doctest has a marker
+    chosen = ["-m", "pytest", "-m", marker, *tests, *_side_by_side(words), *words]
+    return _run([python, *chosen], settings=ONE_THREAD)
+
+
 def _pytest(binaries: Path, words: Sequence[str]) -> int:
-    left_out = ["torch"]
-    print("Left out: the tests with torch. Run them with: python3 run.py torch")
+    left_out = [*APART]
+    for marker in APART:
+        print(f"Left out: the tests with {marker}. Run them with: python3 run.py {marker}")
     for marker, (program, packages) in DEBIAN.items():
         if not _there(program):
             left_out.append(marker)

@@ -9,7 +9,7 @@ import pytest
 import dokja
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["build", "run", "test", "torch-extra"]
+LOCKS = ["build", "run", "test", "engines", "torch-extra"]
 
 
 def needs(lines):
