@@ -14,6 +14,7 @@
     │   ├── TransformError        a transform cannot be applied to these tensors
     │   ├── RecordError           a build record or its chain cannot be read
     │   ├── LogError              a training log has gaps, or runs backwards
+    │   ├── RunError              a run's folder is damaged, in use, or holds another plan
     │   └── DecisionFileError     a decision file cannot be read back
     ├── LedgerError               the ledger could not do what was asked
     │   ├── DuplicateEntryError   an entry of that id is there already
@@ -23,6 +24,7 @@
     │   ├── LedgerBrokenError     verification found an edit; names the first bad entry
     │   └── KeyFileError          a signing or witness key is missing, malformed or re-used
     ├── EngineError               a worker of the forge stopped, and why
+    ├── RunWriteError             a run could not be written: disk full, read-only
     ├── ExtraMissingError         an optional package is not installed; names the extra
     ├── NotComparableError        two models have nothing that could be compared
     └── NotServableError          a model cannot be run by the runtime that was asked
@@ -59,6 +61,8 @@ __all__ = [
     "RecordError",
     "RemoteError",
     "RulebookError",
+    "RunError",
+    "RunWriteError",
     "SuiteError",
     "TransformError",
     "WeightsError",
@@ -186,6 +190,10 @@ class LogError(InputError):
     """A training log has gaps, runs backwards, or is of another kind."""
 
 
+class RunError(InputError):
+    """A run's folder is damaged, in use by another runner, or holds a run of another plan."""
+
+
 class DecisionFileError(InputError):
     """A decision file cannot be read back."""
 
@@ -222,6 +230,10 @@ class KeyFileError(LedgerError):
 
 class EngineError(DokjaError):
     """A worker of the forge stopped before its work was done; what it had written stands."""
+
+
+class RunWriteError(DokjaError):
+    """A run could not be written: the disk is full or read-only; what was written stands."""
 
 
 class ExtraMissingError(DokjaError):
