@@ -15,6 +15,8 @@
     │   ├── RecordError           a build record or its chain cannot be read
     │   ├── LogError              a training log has gaps, or runs backwards
     │   ├── RunError              a run's folder is damaged, in use, or holds another plan
+    │   ├── RecordingError        a store of recorded exchanges cannot be used as asked
+    │   │   └── RecordingBrokenError  it was edited after it was written; names the line
     │   └── DecisionFileError     a decision file cannot be read back
     ├── LedgerError               the ledger could not do what was asked
     │   ├── DuplicateEntryError   an entry of that id is there already
@@ -25,6 +27,7 @@
     │   └── KeyFileError          a signing or witness key is missing, malformed or re-used
     ├── EngineError               a worker of the forge stopped, and why
     ├── RunWriteError             a run could not be written: disk full, read-only
+    ├── ClusterError              a cluster cannot be reached, or lost a piece of work
     ├── ExtraMissingError         an optional package is not installed; names the extra
     ├── NotComparableError        two models have nothing that could be compared
     └── NotServableError          a model cannot be run by the runtime that was asked
@@ -37,6 +40,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "ClusterError",
     "CorpusError",
     "DecisionFileError",
     "DokjaError",
@@ -59,6 +63,8 @@ __all__ = [
     "ProgrammeError",
     "RecipeError",
     "RecordError",
+    "RecordingBrokenError",
+    "RecordingError",
     "RemoteError",
     "RulebookError",
     "RunError",
@@ -194,6 +200,16 @@ class RunError(InputError):
     """A run's folder is damaged, in use by another runner, or holds a run of another plan."""
 
 
+class RecordingError(InputError):
+    """A store of recorded exchanges is not there, in use, or of another profile or upstream."""
+
+
+class RecordingBrokenError(RecordingError):
+    """A store of recorded exchanges was edited after it was written; the line is named."""
+
+    exit_code = 3
+
+
 class DecisionFileError(InputError):
     """A decision file cannot be read back."""
 
@@ -234,6 +250,10 @@ class EngineError(DokjaError):
 
 class RunWriteError(DokjaError):
     """A run could not be written: the disk is full or read-only; what was written stands."""
+
+
+class ClusterError(DokjaError):
+    """A cluster cannot be reached in time, or a worker was lost or cannot do the work."""
 
 
 class ExtraMissingError(DokjaError):
