@@ -77,7 +77,8 @@ class TeamStanding:
         scores: Every part and sub-part, parents before children; none in a vote.
         total: The sum of the parts; missing in a vote, which has no points.
         ranks: The ranks that it can hold on points; all of them in a vote.
-        gates: One ruling per gate.
+        gates: One ruling per gate; the frontier's among them where it counts as one.
+        frontier: Whether it reaches the frontier; missing where the stage has none.
         grades: One grade per model.
         advances: Whether it goes on; its parts are the gates and the points or the vote.
         chance: How likely it is to go on; a reason where there is no probability.
@@ -93,6 +94,7 @@ class TeamStanding:
     grades: tuple[ModelGrade, ...]
     advances: Ruling
     chance: Chance | Reason
+    frontier: Ruling | None = None
 
     def to_json(self) -> dict[str, Json]:
         """Return it as it stands in a decision."""
@@ -105,6 +107,8 @@ class TeamStanding:
             "rank_set": ranks_json(self.ranks),
             "gates": [gate.to_json() for gate in self.gates],
             "grades": [grade.to_json() for grade in self.grades],
+            # Decisions of stages without a frontier are the same bytes as ever.
+            **({} if self.frontier is None else {"frontier": self.frontier.to_json()}),
             "advances": self.advances.to_json(),
             "probability": None if isinstance(self.chance, Reason) else chance_json(self.chance),
             "probability_missing": (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dokja.decisions.grades import ModelGrade
 from dokja.decisions.judging.decision import TeamStanding
 from dokja.decisions.rules import Gate, Rulebook, Ruling, Verdict, because
-from dokja.decisions.standing import Between, Order, ScoreSheet
+from dokja.decisions.standing import FRONTIER, Between, Order, ScoreSheet
 from dokja.values import Estimate, Json, Missing, MissingReason, Reason
 
 __all__ = ["settling"]
@@ -65,7 +65,9 @@ def _team(
 ) -> Iterator[Reason]:
     """Yield what would settle one team: its open gates, then its points or its vote."""
     for gate in standing.gates:
-        if gate.verdict is Verdict.UNDECIDED:
+        if gate.verdict is Verdict.UNDECIDED and gate.rule == FRONTIER:
+            yield because("measurement-would-settle", team=standing.team, effect=share)
+        elif gate.verdict is Verdict.UNDECIDED:
             yield from _gate(rulebook.gates[gate.rule], gate, standing=standing, share=share)
     if points.verdict is Verdict.UNDECIDED:
         yield from _vote(points, share=share) if sheet is None else _scores(sheet, share=share)

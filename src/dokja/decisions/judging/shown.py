@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dokja.decisions.rules import Rulebook
+from dokja.decisions.rules.frontier import Frontier
 from dokja.decisions.rules.schema import Titles
 from dokja.decisions.standing import AggregateCheck, Chance, PartScore, RankRange
 from dokja.values import Estimate, Json, Measured
@@ -107,6 +108,42 @@ def stage_json(book: Rulebook, stage: str) -> Mapping[str, Json]:
         "ties": {"rule": rules.ties.rule, "part": rules.ties.part},
         "vacancy": None if vacancy is None else {"rule": vacancy.rule, "stage": vacancy.stage},
         "sources": _sources(book, rules.sources),
+        **({} if rules.frontier is None else {"frontier": _target(book, rules.frontier)}),
+    }
+
+
+def _target(book: Rulebook, frontier: Frontier) -> dict[str, Json]:
+    verdict, seen = frontier.verdict, frontier.view
+    return {
+        "counts": frontier.counts,
+        "rule": frontier.rule,
+        "ratio": verdict.ratio,
+        "alpha_clear": verdict.alpha_clear,
+        "alpha_fail": verdict.alpha_fail,
+        "delta_min": verdict.delta_min,
+        "mode": verdict.mode,
+        "freeze_on": frontier.freeze_on.isoformat(),
+        "measure_between": [day.isoformat() for day in frontier.measure_between],
+        "benchmarks": list(frontier.benchmarks),
+        "convention": seen.convention,
+        "combine": seen.combine,
+        "weights": seen.weights,
+        "chance": seen.chance,
+        "generalise_to": seen.generalise_to,
+        "clusters": seen.clusters,
+        "open": list(frontier.open),
+        "on_reference_lost": frontier.on_reference_lost,
+        "systems": [
+            {
+                "name": system.name,
+                "version": system.version,
+                "effort": system.effort,
+                "released": system.released.isoformat(),
+                "sources": _sources(book, system.sources),
+            }
+            for system in frontier.systems
+        ],
+        "sources": _sources(book, frontier.sources),
     }
 
 

@@ -46,10 +46,12 @@ from dokja.decisions.standing import (
     chances,
     check_aggregates,
     entrants_of,
+    frontier_ruling,
     models_of,
     order_mistakes,
     points_order,
     points_rulings,
+    reach_mistakes,
     read_sheets,
     score_mistakes,
     vote_mistakes,
@@ -132,6 +134,7 @@ class _Asked:
     entrants: Entrants
     grades: Mapping[str, tuple[ModelGrade, ...]]
     gates: Mapping[str, tuple[Ruling, ...]]
+    frontier: Mapping[str, Ruling | None]
     points: _Points
 
 
@@ -141,7 +144,14 @@ def _asked(rulebook: Rulebook, entries: Iterable[Entry], *, stage: str) -> _Aske
     entrants, uninvited = entrants_of(rulebook, record, stage=stage)
     mistakes += [*uninvited, *ruling_mistakes(rulebook, record, stage=stage)]
     mistakes += adoption_mistakes(rulebook, record)
+    mistakes += reach_mistakes(rulebook, record, stage=stage)
+    frontier = {
+        team: frontier_ruling(rulebook, record, stage=stage, team=team) for team in entrants.teams
+    }
     grades, gates = _gated(rulebook, record, stage=stage, entrants=entrants)
+    target = rulebook.stages[stage].frontier
+    if target is not None and target.counts == "gate":
+        gates = {team: (*ruled, *_told(frontier[team])) for team, ruled in gates.items()}
     points, found = _points(rulebook, record, stage=stage, entrants=entrants, gates=gates)
     mistakes += found
     programme = record.programme()
@@ -155,8 +165,13 @@ def _asked(rulebook: Rulebook, entries: Iterable[Entry], *, stage: str) -> _Aske
         entrants=entrants,
         grades=grades,
         gates=gates,
+        frontier=frontier,
         points=points,
     )
+
+
+def _told(ruling: Ruling | None) -> tuple[Ruling, ...]:
+    return () if ruling is None else (ruling,)
 
 
 def _refuse_strange_stage(rulebook: Rulebook, stage: str) -> None:
@@ -261,6 +276,7 @@ def _teams(asked: _Asked) -> tuple[TeamStanding, ...]:
                 grades=asked.grades[team],
                 advances=all_of([*gates, points.rulings[team]], rule=RULE, subject=team),
                 chance=points.chances[team],
+                frontier=asked.frontier[team],
             )
         )
     return tuple(standings)
@@ -324,6 +340,7 @@ def _entries(
         used |= set(record.teams()[standing.team].seqs) | set(standing.advances.entries)
         used |= {seq for score in standing.scores for seq in score.entries}
         used |= {seq for grade in standing.grades for seq in grade.entries}
+        used |= set(standing.frontier.entries if standing.frontier is not None else ())
         sheet = points.sheets.get(standing.team)
         used |= set(sheet.total.entries if sheet is not None else ())
     used |= {seq for check in points.aggregates for seq in check.entries}

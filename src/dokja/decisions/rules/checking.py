@@ -13,6 +13,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from dokja.decisions.rules.frontier_checking import frontier_faults
 from dokja.errors import Mistake
 
 __all__ = ["CLOSE_TO", "TOTAL", "contradictions", "shown"]
@@ -47,6 +48,7 @@ def contradictions(raw: Table, *, file: str) -> list[Mistake]:
         faults += _stage(stage, name=name, raw=raw)
         faults += _parts(stage, at=f"stages.{name}")
         faults += _dates(stage, at=f"stages.{name}", stages=stages)
+        faults += frontier_faults(stage, at=f"stages.{name}", raw=raw)
     faults += _cycles(stages)
     if raw.get("supersedes") is not None and raw.get("supersedes") == raw.get("version"):
         faults.append(("supersedes", shown(raw["version"]), "another version than this", ""))

@@ -26,6 +26,7 @@ from dokja.decisions.rules.schema import (
     Source,
     Stage,
     Titles,
+    Worths,
 )
 from dokja.errors import Mistake, RulebookError
 from dokja.values import Digest, normal_form
@@ -51,6 +52,7 @@ class Rulebook:
         probability: How chance is computed.
         scheme: The scheme of grades; none where the rules grade nothing.
         gates: Conditions that no points buy off, by id.
+        conventions: What outcomes are worth, by the names that this rulebook gives.
         stages: The stages, by id.
     """
 
@@ -65,6 +67,7 @@ class Rulebook:
     probability: Probability
     scheme: Scheme | None
     gates: Mapping[str, Gate]
+    conventions: Mapping[str, Worths]
     stages: Mapping[str, Stage]
 
     def parts(self, stage: str) -> Iterator[tuple[Part, str | None]]:
@@ -117,6 +120,7 @@ def load_rulebook(data: bytes, *, file: str) -> Rulebook:
         probability=terms.probability,
         scheme=terms.scheme,
         gates=terms.gates,
+        conventions=terms.conventions,
         stages=terms.stages,
     )
 

@@ -60,6 +60,13 @@ REASON_CODES: tuple[ReasonCode, ...] = (
     ReasonCode("not-ruled", ("gate", "authority", "component")),
     ReasonCode("ruling-of-other-authority", ("gate", "authority", "expected")),
     ReasonCode("findings-differ-from-ruling", ("component", "ruling", "findings")),
+    # The frontier.
+    ReasonCode("frontier-reached", ("model", "reference", "ratio", "required")),
+    ReasonCode("frontier-not-reached", ("model", "reference", "ratio", "required")),
+    ReasonCode("frontier-open", ("model", "reference", "ratio", "required", "frontier_reasons")),
+    ReasonCode("frontier-not-measured", ("model", "required")),
+    ReasonCode("frontier-measured-outside", ("model", "on", "first", "last")),
+    ReasonCode("frontier-system-lost", ("model", "references")),
     # Points.
     ReasonCode("within-places", ("best", "worst", "places")),
     ReasonCode("outside-places", ("best", "worst", "places")),
@@ -93,6 +100,7 @@ REASON_CODES: tuple[ReasonCode, ...] = (
     ReasonCode("build-would-settle", ("team", "model", "component", "level", "effect")),
     ReasonCode("build-check-would-settle", ("team", "model", "component", "checks", "effect")),
     ReasonCode("declaration-would-settle", ("team", "effect")),
+    ReasonCode("measurement-would-settle", ("team", "effect")),
     ReasonCode("ruling-would-settle", ("team", "gate", "authority", "effect")),
     ReasonCode("vote-would-settle", ("team", "question", "effect")),
     ReasonCode("entrants-would-settle", ("count", "named", "effect")),

@@ -11,15 +11,17 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from dokja.values import is_identifier
+from dokja.decisions.rules.frontier import Frontier, Worths
+from dokja.decisions.rules.terms import Identifier, Tags, Terms, Titles, Words
 
 __all__ = [
     "FORMAT",
     "KEYS",
     "Derived",
     "Floor",
+    "Frontier",
     "Gate",
     "GradeName",
     "Key",
@@ -38,6 +40,7 @@ __all__ = [
     "Vacancy",
     "Vote",
     "Withheld",
+    "Worths",
 ]
 
 FORMAT = 1
@@ -54,44 +57,16 @@ Role: TypeAlias = Literal[
 ]
 
 
-def _identifier(text: str) -> str:
-    if not is_identifier(text):
-        raise ValueError("lower-case letters, digits, Hangul syllables, and . _ - inside")
-    return text
-
-
-def _words(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("one line of text that is not empty")
-    return text
-
-
 def _whole(number: object) -> object:
     if isinstance(number, bool | float):  # which would equal it
         raise ValueError(str(FORMAT))  # noqa: TRY004  # pydantic tells a ValueError as a mistake
     return number
 
 
-Identifier: TypeAlias = Annotated[str, AfterValidator(_identifier)]
-Words: TypeAlias = Annotated[str, AfterValidator(_words)]
-Tags: TypeAlias = tuple[Identifier, ...]
 Check: TypeAlias = Annotated[str, Field(pattern=r"^V[0-4]\.[1-9][0-9]?$")]
 
 
-class _Terms(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Titles(_Terms):
-    """The same words in Korean and in English."""
-
-    ko: Words
-    en: Words
-
-
-class Source(_Terms):
+class Source(Terms):
     """Where a rule or a figure was read."""
 
     address: Words
@@ -99,7 +74,7 @@ class Source(_Terms):
     title: Words | None = None
 
 
-class Probability(_Terms):
+class Probability(Terms):
     """How chance is computed: by seeded draws, so that it can be computed again."""
 
     draws: Annotated[int, Field(ge=1_000, le=1_000_000)]
@@ -110,7 +85,7 @@ class Probability(_Terms):
     """Level of the rank sets."""
 
 
-class Floor(_Terms):
+class Floor(Terms):
     """The least grade that a use asks for."""
 
     use: Identifier
@@ -120,7 +95,7 @@ class Floor(_Terms):
     sources: Tags = ()
 
 
-class Derived(_Terms):
+class Derived(Terms):
     """The highest grade that a relation, once found, leaves to the component."""
 
     identical: GradeName
@@ -134,7 +109,7 @@ class Derived(_Terms):
     depth_edited: GradeName
 
 
-class Records(_Terms):
+class Records(Terms):
     """When a verified build record makes good comparisons that nobody made."""
 
     level: Literal["V2", "V3"]
@@ -146,7 +121,7 @@ class Records(_Terms):
     sources: Tags = ()
 
 
-class Scheme(_Terms):
+class Scheme(Terms):
     """A scheme of grades over components."""
 
     id: Literal["t-scale"]
@@ -159,7 +134,7 @@ class Scheme(_Terms):
     """Without it no build record is read, and none counts."""
 
 
-class Gate(_Terms):
+class Gate(Terms):
     """A condition that no points buy off."""
 
     title: Titles
@@ -181,7 +156,7 @@ class Gate(_Terms):
     sources: Tags
 
 
-class Measure(_Terms):
+class Measure(Terms):
     """How a part is measured by the programme's own observers."""
 
     by: Literal["runs", "ballots", "sheets"]
@@ -190,7 +165,7 @@ class Measure(_Terms):
     criteria: dict[Identifier, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
-class Part(_Terms):
+class Part(Terms):
     """A part of a stage's points."""
 
     id: Identifier
@@ -202,34 +177,34 @@ class Part(_Terms):
     measure: Measure | None = None
 
 
-class Ties(_Terms):
+class Ties(Terms):
     """What happens to teams that are level at the cut."""
 
     rule: Literal["undecided", "all-advance", "part"]
     part: Identifier | None = None
 
 
-class Vacancy(_Terms):
+class Vacancy(Terms):
     """What happens to places that stay open."""
 
     rule: Literal["re-entry", "leave-open", "next-in-points"]
     stage: Identifier | None = None
 
 
-class Objections(_Terms):
+class Objections(Terms):
     """Until when, and on what grounds, teams may object."""
 
     days: Annotated[int, Field(gt=0)]
     grounds: Annotated[Tags, Field(min_length=1)]
 
 
-class Withheld(_Terms):
+class Withheld(Terms):
     """What the organiser does not publish."""
 
     fields: Annotated[Tags, Field(min_length=1)]
 
 
-class Vote(_Terms):
+class Vote(Terms):
     """How reviewers choose by vote."""
 
     questions: Annotated[Tags, Field(min_length=1)]
@@ -238,7 +213,7 @@ class Vote(_Terms):
     may_choose_none: bool
 
 
-class Stage(_Terms):
+class Stage(Terms):
     """A stage of the programme."""
 
     title: Titles
@@ -258,9 +233,10 @@ class Stage(_Terms):
     objections: Objections | None = None
     withheld: Withheld | None = None
     vote: Vote | None = None
+    frontier: Frontier | None = None
 
 
-class RulebookFile(_Terms):
+class RulebookFile(Terms):
     """A rulebook as it stands in its file."""
 
     format: Annotated[Literal[1], BeforeValidator(_whole)]
@@ -274,6 +250,7 @@ class RulebookFile(_Terms):
     probability: Probability
     scheme: Scheme | None = None
     gates: dict[Identifier, Gate] = Field(default_factory=dict)
+    conventions: dict[Identifier, Worths] = Field(default_factory=dict)
     stages: Annotated[dict[Identifier, Stage], Field(min_length=1)]
 
 

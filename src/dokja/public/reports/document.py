@@ -93,6 +93,36 @@ class LedgerHead(Read):
     root: str
 
 
+class System(Read):
+    """A system that stands for the frontier."""
+
+    name: str
+    version: str
+    effort: str | None = None
+    released: str
+    sources: tuple[Source, ...] = ()
+
+
+class Target(Read):
+    """What share of which frontier a stage asks for."""
+
+    counts: str
+    rule: str
+    ratio: str
+    alpha_clear: str
+    alpha_fail: str
+    mode: str
+    freeze_on: str
+    measure_between: tuple[str, str]
+    benchmarks: tuple[str, ...]
+    convention: str
+    generalise_to: str
+    clusters: str
+    open: tuple[str, ...] = ()
+    systems: tuple[System, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
 class Stage(Read):
     """The stage that was judged."""
 
@@ -107,6 +137,7 @@ class Stage(Read):
     decided: str | None = None
     ties: Any = None
     vacancy: Any = None
+    frontier: Target | None = None
     sources: tuple[Source, ...] = ()
 
 
@@ -218,6 +249,7 @@ class Team(Read):
     rank_set: RankSet | None = None
     gates: tuple[Ruling, ...] = ()
     grades: tuple[Grade, ...] = ()
+    frontier: Ruling | None = None
     advances: Ruling
     probability: Probability | None = None
     probability_missing: Reason | None = None

@@ -61,6 +61,7 @@ _LABELLED = {
     "findings": "ruled",
     "published": "published",
     "computed": "published",
+    "frontier_reasons": "frontier-reason",
 }
 _NAMED = {
     **{sort: sort for sort in ("team", "part", "gate", "stage", "model", "use")},
