@@ -1,0 +1,31 @@
+"""Reads what others recorded, and keeps apart what they folded together.
+
+A table, a log of an engine or an export of results goes in; out come rows, the tables of outcomes
+that they make, and flags for everything that a reader of a result must know. Nothing is repaired
+on the way, nothing is dropped that is not declared, and what is not understood stops the import.
+"""
+
+from dokja.evidence.benchmarks.importers.declaring import (
+    BUILT_IN,
+    built_in_mapping,
+    parse_mapping,
+    read_mapping,
+)
+from dokja.evidence.benchmarks.importers.making import Imported, Pairing, align, import_rows
+from dokja.evidence.benchmarks.importers.mappings import TableMapping
+from dokja.evidence.benchmarks.importers.plain import read_plain
+from dokja.evidence.benchmarks.importers.tables import import_table
+
+__all__ = [
+    "BUILT_IN",
+    "Imported",
+    "Pairing",
+    "TableMapping",
+    "align",
+    "built_in_mapping",
+    "import_rows",
+    "import_table",
+    "parse_mapping",
+    "read_mapping",
+    "read_plain",
+]
