@@ -1,0 +1,54 @@
+"""Programmes that could be: drawn before a stage opens, and drawn anew from what was seen in one.
+
+Pure functions of designs and arrays. A design names everything that a rulebook leaves open; the
+truth is known because it was put in, so that one can count how often rules miss it.
+"""
+
+from dokja.evidence.statistics.simulating.cuts import Outcome, cut, outcome_of
+from dokja.evidence.statistics.simulating.designs import (
+    Ballots,
+    Benchmarks,
+    Observation,
+    Panel,
+    PartDesign,
+    PartScale,
+    StageDesign,
+    TieRule,
+)
+from dokja.evidence.statistics.simulating.doubts import Doubt
+from dokja.evidence.statistics.simulating.levers import Lever, LeverKind
+from dokja.evidence.statistics.simulating.simulation import (
+    AtGap,
+    DoubtEffect,
+    Halving,
+    LeverEffect,
+    NoiseSource,
+    Simulation,
+    TeamFate,
+    simulate,
+)
+
+__all__ = [
+    "AtGap",
+    "Ballots",
+    "Benchmarks",
+    "Doubt",
+    "DoubtEffect",
+    "Halving",
+    "Lever",
+    "LeverEffect",
+    "LeverKind",
+    "NoiseSource",
+    "Observation",
+    "Outcome",
+    "Panel",
+    "PartDesign",
+    "PartScale",
+    "Simulation",
+    "StageDesign",
+    "TeamFate",
+    "TieRule",
+    "cut",
+    "outcome_of",
+    "simulate",
+]
