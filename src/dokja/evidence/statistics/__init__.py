@@ -6,6 +6,27 @@ be drawn again. A figure that cannot be made is `Missing`, never 0; observations
 same are not taken for certainty.
 """
 
+from dokja.evidence.statistics.contrasts import (
+    Basis,
+    Clearance,
+    Contrast,
+    Doubt,
+    GeneraliseTo,
+    Reach,
+    ReachTerms,
+    Reading,
+    ReferenceMode,
+    cells_of,
+    contrast,
+    fragility,
+    layout_of,
+    ratio_interval,
+    reach,
+    reach_terms,
+    reading,
+    settling,
+    unmeasured,
+)
 from dokja.evidence.statistics.means import clustered_mean
 from dokja.evidence.statistics.multiplicity import holm
 from dokja.evidence.statistics.pairings import PairedStrengths, TeamStrength, Vote, bradley_terry
@@ -26,13 +47,22 @@ from dokja.evidence.statistics.sums import sum_of
 from dokja.evidence.statistics.totals import Total
 
 __all__ = [
+    "Basis",
     "Bounds",
+    "Clearance",
+    "Contrast",
+    "Doubt",
+    "GeneraliseTo",
     "Mark",
     "PairedStrengths",
     "RankProbabilities",
     "RankSet",
     "RankSets",
     "RaterMeans",
+    "Reach",
+    "ReachTerms",
+    "Reading",
+    "ReferenceMode",
     "Scale",
     "ScoreTerms",
     "Scores",
@@ -42,15 +72,25 @@ __all__ = [
     "Total",
     "Vote",
     "bradley_terry",
+    "cells_of",
     "clustered_mean",
+    "contrast",
+    "fragility",
     "holm",
+    "layout_of",
     "rank_probabilities",
     "rank_sets",
     "rater_mean",
+    "ratio_interval",
+    "reach",
+    "reach_terms",
+    "reading",
     "scores_of",
     "set_probability",
+    "settling",
     "student_quantile",
     "student_share_below",
     "sum_of",
     "to_best",
+    "unmeasured",
 ]
