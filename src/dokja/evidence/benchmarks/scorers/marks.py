@@ -1,0 +1,134 @@
+"""The signs by which people name an option: B, (b), ②, 2번, 나, ㄴ. Each stands for a place.
+
+A sign stands for its place in its row, whatever row the prompt used, so that ② and "2번" name the
+same option as B. Where the options themselves are such signs (numbers, single letters), only the
+row of the prompt is read: "3" could be an option's text as well as its place.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dokja.evidence.benchmarks.scorers.tasks import Choice
+
+__all__ = ["LABEL", "OPEN", "SHUT", "Mark", "Options", "options_of", "place_of"]
+
+OPEN = r"[\s*_`~\"'(\[{<「『【〈《$]*"
+"""Signs that may open a label: brackets, quotes, emphasis."""
+SHUT = r"[*_`~\"')\]}>」』】〉》$]*"
+"""Signs that may close one."""
+
+_LATIN = (
+    r"(?<![A-Za-z0-9\\/@#+])"
+    r"(?:[B-HJ-Z]|A(?![ \t]+[a-z])|A(?=[ \t]+(?:is|are|was|as|because|since|and|or|but|not|seems)\b)"
+    r"|I(?=[)\].:*\"'`]|\s*$|번|입)|[a-z](?=[)\].:*\"'`}\]]|\s*$|번|입니|이다|예요))"
+    r"(?![A-Za-z0-9+#&]|['’][a-z]|-\w)"
+)
+_DIGIT = r"(?<![\d.,A-Za-z+\-/])(?:[1-9]\d?)(?!\d|[.,]\d|[A-Za-z%°/]|\s*[년월일개명원시분초점살세회배층위차만억조])"
+_KOREAN = r"(?<![가-힣])[가나다라마바사아자차](?=$|[^가-힣]|번|입니다|이다|예요|이에요|임|(?:가|이)\s+(?:정답|답|맞|옳))"
+_JAMO = r"(?<![ㄱ-ㅎ가-힣])[ㄱ-ㅊ](?![ㄱ-ㅎ])"
+LABEL = rf"(?:(?P<circle>[①-⑳])|(?P<latin>{_LATIN})|(?P<digit>{_DIGIT})|(?P<korean>{_KOREAN})|(?P<jamo>{_JAMO}))"
+"""One label, in a group named by its row."""
+
+_ROWS = {
+    "circle": "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳",
+    "korean": "가나다라마바사아자차",
+    "jamo": "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ",
+}
+_MANY = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A label that stands in a text.
+
+    Attributes:
+        place: Which option it names, from 0; it may be one that the item does not have.
+        start: Where it begins.
+        stop: One past its end.
+    """
+
+    place: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of an item, made ready to be looked for.
+
+    Attributes:
+        labels: As the prompt shows them.
+        texts: As they are compared, see `folded`.
+        rows: Rows of signs that may name them.
+    """
+
+    labels: tuple[str, ...]
+    texts: tuple[str, ...]
+    rows: frozenset[str]
+
+
+def folded(text: str) -> str:
+    """Return a text as options are compared: without case, spaces and an ending.
+
+    Example:
+        >>> folded(" Seoul. "), folded("서울 입니다")
+        ('seoul', '서울')
+    """
+    read = re.sub(r"[\s*_`\"']+", "", text).casefold().strip(".。,!:;")
+    return re.sub(r"(?<=.)(?:입니다|이다|예요|이에요)$", "", read)
+
+
+@lru_cache(maxsize=16_384)
+def options_of(choices: tuple[Choice, ...]) -> Options:
+    """Return the options of an item, made ready."""
+    labels = tuple(choice.label for choice in choices)
+    own = {row for label in labels if (row := _row(label))}
+    rows = {"circle", "latin", "digit", "korean", "jamo"}
+    taken = {row for choice in choices if (row := _row(folded(choice.text)))}
+    return Options(
+        labels=labels,
+        texts=tuple(folded(choice.text) for choice in choices),
+        rows=frozenset(rows - (taken - own)),
+    )
+
+
+def place_of(match: re.Match[str], options: Options) -> int | None:
+    """Return which option a matched `LABEL` names, from 0; None if its row may not name one."""
+    row = (
+        match.lastgroup if match.lastgroup in {"circle", "latin", "digit", "korean", "jamo"} else ""
+    )
+    for name in ("circle", "latin", "digit", "korean", "jamo"):
+        if match.group(name) is not None:
+            row = name
+            break
+    sign = match.group(row)
+    if row not in options.rows:
+        return None
+    if sign in options.labels:
+        return options.labels.index(sign)
+    if row == "latin":
+        upper = sign.upper()
+        return options.labels.index(upper) if upper in options.labels else ord(upper) - ord("A")
+    if row == "digit":
+        return int(sign) - 1
+    return _ROWS[row].index(sign) if sign in _ROWS[row] else _MANY
+
+
+def _row(label: str) -> str:
+    """Return the row that a sign belongs to; empty if none."""
+    if re.fullmatch(r"[A-Za-z]", label):
+        return "latin"
+    if re.fullmatch(r"[1-9]\d?", label):
+        return "digit"
+    return next((name for name, row in _ROWS.items() if label and label in row), "")
+
+
+def marks(text: str, pattern: re.Pattern[str], options: Options) -> Iterator[Mark]:
+    """Yield the labels that a pattern finds, with their places."""
+    for match in pattern.finditer(text):
+        place = place_of(match, options)
+        if place is not None:
+            start = min(match.start(row) for row in match.groupdict() if match.group(row))
+            yield Mark(place=place, start=start, stop=match.end())

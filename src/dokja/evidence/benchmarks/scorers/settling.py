@@ -1,0 +1,157 @@
+"""What every scorer does alike, before and after it reads a reply.
+
+A filter, a refusal, an empty text or one that was cut off is told apart before anything is read
+out. Only what the model had ended counts as its answer: what stands before a cut may be right, and
+might have gone on to be wrong.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome
+from dokja.evidence.benchmarks.scorers.tasks import (
+    Aids,
+    Found,
+    Reply,
+    Scoring,
+    Task,
+    scoring_of,
+)
+from dokja.evidence.benchmarks.scorers.texts import Plain, Visible, plain, visible
+from dokja.values import Digest, Json, canonical_bytes
+
+__all__ = ["CUT_OFF", "FILTERED", "digest_of", "refuses", "settle", "without_echo"]
+
+CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+"""Stop reasons that say that the longest answer was reached."""
+FILTERED = frozenset({"content_filter", "content-filter", "safety", "prohibited_content"})
+"""Stop reasons that say that a filter of the host stood between."""
+
+_LONGEST_READ = 200_000
+_SPACES = re.compile(r"\s+")
+
+
+def digest_of(kind: str, version: int, options: Mapping[str, Json]) -> Digest:
+    """Return the digest that names a scorer: its kind, the version of its rules, its options."""
+    return Digest.of(canonical_bytes({"scorer": kind, "v": version, "options": dict(options)}))
+
+
+def settle(
+    task: Task,
+    reply: Reply,
+    *,
+    aids: Aids,
+    refusals: tuple[str, ...],
+    read: Callable[[Task, Plain], Found | Cause],
+    mark: Callable[[Found], Scoring],
+) -> Scoring:
+    """Return what became of a reply.
+
+    Args:
+        task: What was asked.
+        reply: What came back.
+        aids: Says whether the declared budget was granted and the extraction audited.
+        refusals: Declared patterns of a refusal; looked for only where no answer was read out.
+        read: Reads the answer out, or says why it could not.
+        mark: Scores an answer.
+    """
+    finish = (reply.finish or "").lower()
+    if finish in FILTERED:
+        return scoring_of(Outcome.FILTERED)
+    if reply.refusal:
+        return scoring_of(Outcome.REFUSED)
+    seen = visible(reply.text)
+    if not seen.text.strip():
+        return _empty(reply, seen, finish=finish, aids=aids)
+    if finish in CUT_OFF:
+        return _cut(Cause.VISIBLE, aids=aids)
+    text = plain(seen.text[:_LONGEST_READ], offset=seen.offset)
+    found = read(task, without_echo(text, task.prompt))
+    if isinstance(found, Found):
+        start, stop = text.span(found.start, found.stop)
+        place = Found(answer=found.answer, rule=found.rule, start=start, stop=stop)
+        return mark(place)
+    if found is Cause.NOT_EXTRACTED and refuses(text.text, refusals):
+        return scoring_of(Outcome.REFUSED)
+    if found in {Cause.SCORER, Cause.SANDBOX}:
+        return scoring_of(Outcome.INFRASTRUCTURE_ERROR, found)
+    charge = Charge.OPERATOR if found is Cause.NOT_EXTRACTED and not aids.audited else None
+    return scoring_of(Outcome.NO_ANSWER, found, charge=charge)
+
+
+def refuses(text: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether one of the declared patterns of a refusal stands in a text."""
+    return any(_compiled(pattern).search(text) for pattern in patterns)
+
+
+def without_echo(text: Plain, prompt: str) -> Plain:
+    """Return the text with everything blanked that repeats what the model was told.
+
+    Blanked signs become spaces, so that places stay. A whole prompt that is repeated is blanked
+    wherever it stands; so is every line that is a line of the prompt, but for lines that are an
+    option alone: repeating one option is a way of answering.
+
+    Example:
+        >>> prompt = "Which?\\nA. one\\nB. two\\nEnd with: Answer: A"
+        >>> without_echo(plain("End with: Answer: A\\nB. two"), prompt).text.split()
+        ['B.', 'two']
+    """
+    told = _told(prompt)
+    if told is None:
+        return text
+    whole, lines = told
+    read = text.text
+    place = read.find(whole)
+    while place >= 0:
+        read = read[:place] + _blank(whole) + read[place + len(whole) :]
+        place = read.find(whole)
+    if lines:
+        read = "\n".join(
+            _blank(line) if _SPACES.sub(" ", line).strip() in lines else line
+            for line in read.split("\n")
+        )
+    if read == text.text:
+        return text
+    return Plain(text=read, starts=text.starts, offset=text.offset, length=text.length)
+
+
+def _blank(text: str) -> str:
+    return "".join("\n" if sign == "\n" else " " for sign in text)
+
+
+_OPTION = re.compile(r"\s*[(\[<]?(?:[A-Za-z]|\d{1,2}|[①-⑳]|[가-힣]|[ㄱ-ㅎ])[)\].:>]\s?|\s*[①-⑳]\s?")
+_LEAST_ECHO = 8
+
+
+@lru_cache(maxsize=16_384)
+def _told(prompt: str) -> tuple[str, frozenset[str]] | None:
+    whole = plain(prompt).text.strip()
+    if len(whole) < _LEAST_ECHO:
+        return None  # so short a prompt may stand in an answer by chance
+    lines = {
+        _SPACES.sub(" ", line).strip()
+        for line in whole.split("\n")
+        if len(line.strip()) >= _LEAST_ECHO and not _OPTION.match(line)
+    }
+    return whole, frozenset(lines)
+
+
+@lru_cache(maxsize=512)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _empty(reply: Reply, seen: Visible, *, finish: str, aids: Aids) -> Scoring:
+    """Tell why there is no visible text: tokens or reasoning show that the model spoke."""
+    spoke = bool(reply.tokens_out) or seen.reasoned or bool(reply.reasoning.strip())
+    if not spoke:
+        return scoring_of(Outcome.INFRASTRUCTURE_ERROR, Cause.EMPTY_UNEXPLAINED)
+    if finish in CUT_OFF or seen.unfinished:
+        return _cut(Cause.IN_REASONING, aids=aids)
+    return scoring_of(Outcome.NO_ANSWER, Cause.EMPTY)
+
+
+def _cut(cause: Cause, *, aids: Aids) -> Scoring:
+    charge = None if aids.budget_granted else Charge.OPERATOR
+    return scoring_of(Outcome.TRUNCATED, cause, charge=charge)
