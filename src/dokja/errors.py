@@ -9,6 +9,7 @@
     │   │   └── RemoteError       an address cannot be read, or not within the bounds that were set
     │   ├── LibraryError          an entry of a reference library is damaged, foreign or taken
     │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
+    │   ├── TableError            somebody's results, a mapping of them or a stored table is wrong
     │   ├── RecipeError           a recipe or plan of the forge is wrong
     │   ├── CorpusError           packed token data are missing, damaged or of another tokenizer
     │   ├── TransformError        a transform cannot be applied to these tensors
@@ -70,6 +71,7 @@ __all__ = [
     "RunError",
     "RunWriteError",
     "SuiteError",
+    "TableError",
     "TransformError",
     "WeightsError",
 ]
@@ -174,6 +176,10 @@ class RemoteError(WeightsError):
 
 class SuiteError(InputError):
     """A benchmark's items, or a batch of ballots or sheets, is wrong."""
+
+
+class TableError(InputError):
+    """Somebody's results, a mapping of them, or a stored table of outcomes cannot be used."""
 
 
 class RecipeError(InputError):

@@ -11,14 +11,22 @@ from dokja.evidence.benchmarks.importers.declaring import (
     parse_mapping,
     read_mapping,
 )
-from dokja.evidence.benchmarks.importers.making import Imported, Pairing, align, import_rows
+from dokja.evidence.benchmarks.importers.making import Pairing, align, import_rows
 from dokja.evidence.benchmarks.importers.mappings import TableMapping
 from dokja.evidence.benchmarks.importers.plain import read_plain
 from dokja.evidence.benchmarks.importers.tables import import_table
+from dokja.evidence.benchmarks.storing import (
+    Imported,
+    Origin,
+    read_import,
+    read_table,
+    write_import,
+)
 
 __all__ = [
     "BUILT_IN",
     "Imported",
+    "Origin",
     "Pairing",
     "TableMapping",
     "align",
@@ -26,6 +34,9 @@ __all__ = [
     "import_rows",
     "import_table",
     "parse_mapping",
+    "read_import",
     "read_mapping",
     "read_plain",
+    "read_table",
+    "write_import",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dokja.errors import Mistake, SuiteError
+from dokja.errors import Mistake, TableError
 from dokja.evidence.benchmarks.importers.mappings import Clustering, Letter, Lookup, TableMapping
 from dokja.evidence.benchmarks.outcomes import CAUSES, Charge, Outcome, default_charge
 from dokja.values import shown
@@ -72,14 +72,14 @@ def read_mapping(path: Path) -> TableMapping:
     """Return the mapping in a file.
 
     Raises:
-        SuiteError: It cannot be read or is wrong; every mistake at once.
+        TableError: It cannot be read or is wrong; every mistake at once.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         expected = "a mapping in TOML"
         read = shown(str(error.strerror))
-        raise SuiteError(
+        raise TableError(
             [Mistake(file=str(path), place="", read=read, expected=expected)]
         ) from None
     return parse_mapping(data, file=str(path))
@@ -89,18 +89,18 @@ def parse_mapping(data: bytes, *, file: str) -> TableMapping:
     """Return the mapping that these bytes are.
 
     Raises:
-        SuiteError: They are no mapping; every mistake at once.
+        TableError: They are no mapping; every mistake at once.
     """
     try:
         said = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         read = shown(str(error))
         wrong = Mistake(file=file, place="", read=read, expected="a mapping in TOML")
-        raise SuiteError([wrong]) from None
+        raise TableError([wrong]) from None
     reader = _Reader(file=file, mistakes=[])
     mapping = reader.mapping(said)
     if reader.mistakes:
-        raise SuiteError(reader.mistakes)
+        raise TableError(reader.mistakes)
     return mapping
 
 

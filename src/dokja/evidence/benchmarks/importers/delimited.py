@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dokja.errors import ExtraMissingError, Mistake, SuiteError
+from dokja.errors import ExtraMissingError, Mistake, TableError
 from dokja.evidence.benchmarks.importers.mappings import Lookup
 from dokja.evidence.benchmarks.rows import Column
 from dokja.values import shown
@@ -31,7 +31,7 @@ def header_of(path: Path) -> tuple[str, ...]:
     """Return the names of a table's columns.
 
     Raises:
-        SuiteError: It cannot be read, has no header, or a name stands twice.
+        TableError: It cannot be read, has no header, or a name stands twice.
     """
     with _lines(path) as lines:
         return next(lines)
@@ -45,7 +45,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Mapping[str, Column]:
         names: The columns that are wanted; each once.
 
     Raises:
-        SuiteError: It cannot be read, a column is not there, or a line has more or fewer cells
+        TableError: It cannot be read, a column is not there, or a line has more or fewer cells
             than the header; every mistake at once.
         ExtraMissingError: It is Parquet and the package for it is not installed.
     """
@@ -73,7 +73,7 @@ def read_lookup(folder: Path, lookup: Lookup) -> Mapping[str, str]:
     """Return what a second file says about each name.
 
     Raises:
-        SuiteError: It cannot be read, says two things about one name, or nothing at all.
+        TableError: It cannot be read, says two things about one name, or nothing at all.
     """
     path = folder / lookup.file
     wanted = list(dict.fromkeys((lookup.key, lookup.value, *lookup.match)))
@@ -93,7 +93,7 @@ def read_lookup(folder: Path, lookup: Lookup) -> Mapping[str, str]:
         read, expected = "no such row", "rows in which " + _told(lookup.match)
         mistakes.append(Mistake(file=str(path), place="", read=read, expected=expected))
     if mistakes:
-        raise SuiteError(mistakes)
+        raise TableError(mistakes)
     return MappingProxyType(found)
 
 
@@ -105,7 +105,7 @@ def _places(header: Sequence[str], names: Sequence[str], *, file: str) -> list[i
     lacking = [name for name in names if name not in header]
     if lacking:
         expected = "one of " + shown(", ".join(header))
-        raise SuiteError(
+        raise TableError(
             [
                 Mistake(file=file, place="header", read=f"no column {name!r}", expected=expected)
                 for name in lacking
@@ -117,7 +117,7 @@ def _places(header: Sequence[str], names: Sequence[str], *, file: str) -> list[i
 def _even(chunk: Sequence[Sequence[str]], *, width: int, start: int, file: str) -> None:
     if all(len(line) == width for line in chunk):
         return
-    raise SuiteError(
+    raise TableError(
         [
             Mistake(
                 file=file,
@@ -146,7 +146,7 @@ def _lines(path: Path) -> Iterator[Iterator[tuple[str, ...]]]:
         read = shown(str(error))
         expected = "a table in CSV (plain or gzipped) or Parquet, in UTF-8"
         wrong = Mistake(file=str(path), place="", read=read, expected=expected)
-        raise SuiteError([wrong]) from None
+        raise TableError([wrong]) from None
 
 
 def _checked(lines: Iterator[tuple[str, ...]], *, file: str) -> Iterator[tuple[str, ...]]:
@@ -154,7 +154,7 @@ def _checked(lines: Iterator[tuple[str, ...]], *, file: str) -> Iterator[tuple[s
     if not header or len(set(header)) != len(header):
         read = "a name twice" if header else "no line at all"
         expected = "a header line that names every column once"
-        raise SuiteError([Mistake(file=file, place="header", read=read, expected=expected)])
+        raise TableError([Mistake(file=file, place="header", read=read, expected=expected)])
     yield header
     yield from lines
 
@@ -165,7 +165,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, ...]]:
         from pyarrow import parquet  # noqa: PLC0415  # an extra
     except ImportError:
         raise ExtraMissingError(
-            f"{path} is Parquet; reading it needs an extra: pip install 'dokja[parquet]'"
+            f"{path} is Parquet; reading it needs an extra: pip install 'dokja[import]'"
         ) from None
     try:
         with parquet.ParquetFile(path) as file:

@@ -7,14 +7,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.errors import Mistake, SuiteError
+from dokja.errors import Mistake, TableError
 from dokja.evidence.benchmarks.importers.aligning import Alignment, align_by_id, align_by_order
 from dokja.evidence.benchmarks.importers.folding import folded
 from dokja.evidence.benchmarks.outcomes import Charge, Outcome
 from dokja.evidence.benchmarks.rows import Column, Rows
+from dokja.evidence.benchmarks.storing import Imported
 from dokja.evidence.benchmarks.tables import Flag, OutcomeTable
 
-__all__ = ["Imported", "Pairing", "align", "import_rows"]
+__all__ = ["Pairing", "align", "import_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,46 +35,22 @@ class Pairing:
     duplicates: Literal["first", "all"] = "first"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """What was imported.
-
-    Attributes:
-        table: The systems whose items are known to be the same.
-        alone: One table for each other system: it has scores, but is compared with none.
-    """
-
-    table: OutcomeTable
-    alone: tuple[OutcomeTable, ...] = ()
-
-    def holding(self, system: str) -> OutcomeTable:
-        """Return the table that a system is in.
-
-        Raises:
-            KeyError: None is.
-        """
-        for table in (self.table, *self.alone):
-            if system in table.systems:
-                return table
-        raise KeyError(system)
-
-
 def align(rows: Rows, pairing: Pairing) -> Alignment:
     """Return which item each row answers.
 
     Raises:
-        SuiteError: There is no row, the reference is not among the systems, or rows lack what the
+        TableError: There is no row, the reference is not among the systems, or rows lack what the
             rule goes by.
     """
     counts = np.bincount(rows.systems.codes, minlength=len(rows.systems.names))
     if not len(rows):
         wrong = Mistake(file=rows.file, place="", read="no row", expected="an answer at least")
-        raise SuiteError([wrong])
+        raise TableError([wrong])
     names = rows.systems.names
     if pairing.reference and pairing.reference not in names:
         read = f"no {pairing.reference}"
         expected = "the reference of the mapping among " + ", ".join(names)
-        raise SuiteError([Mistake(file=rows.file, place="systems", read=read, expected=expected)])
+        raise TableError([Mistake(file=rows.file, place="systems", read=read, expected=expected)])
     reference = names.index(pairing.reference) if pairing.reference else int(np.argmax(counts))
     lacking = rows.items if pairing.by == "id" else rows.keys
     if lacking is None:
@@ -81,7 +58,7 @@ def align(rows: Rows, pairing: Pairing) -> Alignment:
         wrong = Mistake(
             file=rows.file, place="rows", read=f"no {what}", expected=f"{what}, to pair rows by"
         )
-        raise SuiteError([wrong])
+        raise TableError([wrong])
     if pairing.by == "id":
         return align_by_id(rows, reference=reference)
     return align_by_order(rows, reference=reference, batch=pairing.batch)

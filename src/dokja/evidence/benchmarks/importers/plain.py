@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.errors import Mistake, SuiteError
+from dokja.errors import Mistake, TableError
 from dokja.evidence.benchmarks.importers.delimited import header_of, read_columns, read_lookup
 from dokja.evidence.benchmarks.importers.folding import folded
 from dokja.evidence.benchmarks.importers.mappings import Clustering, Letter, Lookup, TableMapping
@@ -36,7 +36,7 @@ def read_plain(path: Path, mapping: TableMapping) -> Rows:
         mapping: What its columns mean. Files that it names lie beside the table.
 
     Raises:
-        SuiteError: Table and mapping do not fit, or a cell holds what the mapping does not
+        TableError: Table and mapping do not fit, or a cell holds what the mapping does not
             declare; every mistake at once.
         ExtraMissingError: It is Parquet and the package for it is not installed.
     """
@@ -130,7 +130,7 @@ def _looked_up(column: Column, lookup: Lookup | None, *, folder: Path) -> Column
     lacking = [name for name, text in found.items() if text is None][:_SHOWN]
     if lacking:
         expected = "a row for every name that the table holds"
-        raise SuiteError(
+        raise TableError(
             [
                 Mistake(file=file, place=place, read=f"no {shown(repr(name))}", expected=expected)
                 for name in lacking
@@ -182,7 +182,7 @@ def _outcomes(
     if "" in answers and "" not in declared:
         expected = "an answer, or answers.'' in the mapping, which says what a blank one is"
         place = mapping.columns["answer"]
-        raise SuiteError([Mistake(file=file, place=place, read="a blank", expected=expected)])
+        raise TableError([Mistake(file=file, place=place, read="a blank", expected=expected)])
     return found, pairs.codes, None
 
 
@@ -218,7 +218,7 @@ def _only_declared(
 
 def _none_wrong(wrong: Sequence[str], *, file: str, place: str, expected: str) -> None:
     if wrong:
-        raise SuiteError(
+        raise TableError(
             [
                 Mistake(file=file, place=place, read=shown(repr(text)), expected=expected)
                 for text in wrong[:_SHOWN]

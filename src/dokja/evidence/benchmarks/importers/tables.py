@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from dokja.evidence.benchmarks.importers.making import Imported, Pairing, align, import_rows
+from dokja.evidence.benchmarks.importers.making import Pairing, align, import_rows
 from dokja.evidence.benchmarks.importers.mappings import TableMapping
 from dokja.evidence.benchmarks.importers.plain import read_plain
+from dokja.evidence.benchmarks.storing import Imported
 
 __all__ = ["import_table", "pairing_of"]
 
@@ -13,7 +14,7 @@ def import_table(path: Path, mapping: TableMapping) -> Imported:
     """Return the outcomes that an item × model table holds.
 
     Raises:
-        SuiteError: Table and mapping do not fit; every mistake at once.
+        TableError: Table and mapping do not fit; every mistake at once.
         ExtraMissingError: The table is Parquet and the package for it is not installed.
     """
     rows = read_plain(path, mapping)
