@@ -3,7 +3,33 @@
 import math
 from collections.abc import Sequence
 
-__all__ = ["holm"]
+__all__ = ["benjamini_hochberg", "holm"]
+
+
+def benjamini_hochberg(p: Sequence[float]) -> tuple[float, ...]:
+    """Return p-values adjusted so that those at most q are false in a share q of cases.
+
+    The k-th smallest of n is multiplied by n/k; none becomes greater than one behind it
+    (Benjamini and Hochberg 1995, for tests that are independent or hang together positively).
+
+    Args:
+        p: Each test's p-value, in [0, 1].
+
+    Returns:
+        In the order given; at most 1.
+
+    Example:
+        >>> [round(one, 3) for one in benjamini_hochberg([0.01, 0.5, 0.02, 0.9])]
+        [0.04, 0.667, 0.04, 0.9]
+    """
+    order = sorted(range(len(p)), key=p.__getitem__)
+    adjusted = [1.0] * len(p)
+    behind = 1.0
+    for place in range(len(p), 0, -1):
+        number = order[place - 1]
+        behind = min(behind, p[number] * len(p) / place)
+        adjusted[number] = behind
+    return tuple(adjusted)
 
 
 def holm(log10_p: Sequence[float]) -> tuple[float, ...]:
