@@ -6,6 +6,7 @@ import pytest
 
 from dokja.decisions import load_rulebook
 from dokja.decisions.rules.frontier import CONVENTION_NAMES, OUTCOMES, window
+from dokja.decisions.rules.frontier_checking import BUILT_IN_DROPS
 from dokja.errors import EntryError, RulebookError
 from dokja.evidence.benchmarks.conventions import CONVENTIONS, read_convention
 from dokja.evidence.benchmarks.outcomes import Outcome
@@ -226,6 +227,26 @@ def test_rulebooks_and_measurements_know_the_same_conventions_and_outcomes():
 
     assert set(CONVENTION_NAMES) == set(CONVENTIONS)
     assert list(OUTCOMES) == declared
+
+
+def test_rulebooks_know_what_the_built_in_conventions_drop():
+    dropped = {
+        name: {outcome.value for outcome, worth in each.worth.items() if worth == "drop"} - {"void"}
+        for name, each in CONVENTIONS.items()
+    }
+
+    assert {name: set(worth) for name, worth in BUILT_IN_DROPS.items()} == {
+        name: outcomes for name, outcomes in dropped.items() if outcomes
+    }
+
+
+def test_outcome_cannot_be_open_and_dropped(rules_with):
+    more = {"view": {"convention": "valid_only"}, "open": ["missing", "not_run"]}
+
+    with pytest.raises(RulebookError) as caught:
+        load_rulebook(rules_with(rules(**more)), file="rules.toml")
+
+    assert [mistake.place for mistake in caught.value.mistakes] == ["stages.first.frontier.open[0]"]
 
 
 def test_declared_convention_reaches_the_measurement_as_it_was_written(rules_with):

@@ -60,6 +60,128 @@ def _short() -> Case:
     return Case(decision={**case.decision, "teams": teams}, entries=case.entries)
 
 
+def _reach(team: str, verdict: str, ratio: str, **more: Any) -> dict[str, Any]:
+    """A measurement beside the frontier, as the ledger holds it."""
+    spread = {"clusters": (0.05, 11), "strata": (0.02, 1876), "items": (0.021, 1876)}
+    return {
+        "on": "2026-01-08",
+        "stage": "stage-1",
+        "team": team,
+        "model": f"{team}-1",
+        "rulebook": "2026-01-05",
+        "references": ["north", "east"],
+        "strictest": "north",
+        "required": "0.95",
+        "benchmarks": ["click"],
+        "items": 1876,
+        "convention": "strict",
+        "generalise_to": "new-clusters",
+        "decisive": "wild-cluster",
+        "ratio": ratio,
+        "standards": [
+            {
+                "by": by,
+                "delta": f"{float(ratio) - 0.95:.6f}",
+                "error": f"{half / 2:.6f}",
+                "units": units,
+                "p_reaches": "0.436",
+                "ratio": {
+                    "low": f"{float(ratio) - half:.4f}",
+                    "high": f"{float(ratio) + half:.4f}",
+                },
+            }
+            for by, (half, units) in spread.items()
+        ],
+        "conventions": [{"convention": "valid_only", "ratio": "0.9149"}],
+        "fragility": {"items": 8, "share": "0.0043"},
+        "multiverse": {"clears": 2, "does_not_clear": 5, "undecided": 13},
+        "flags": [{"flag": "id_collision", "count": 7}],
+        "verdict": verdict,
+        "reasons": ["interval", "faults"] if verdict == "undecided" else [],
+        "document": f"sha256:{'a' * 64}",
+        "invented": True,
+        **more,
+    }
+
+
+def _beside_frontier() -> Case:
+    """The measured case with a frontier: reached, not reached, and not to be told."""
+    case = _case("measured")
+    system = {"version": "1", "effort": "medium", "released": "2025-11-13", "sources": []}
+    target = {
+        "counts": "gate",
+        "rule": "best-of-listed",
+        "ratio": "0.95",
+        "alpha_clear": "0.05",
+        "alpha_fail": "0.05",
+        "mode": "all",
+        "freeze_on": "2026-01-05",
+        "measure_between": ["2026-01-06", "2026-01-10"],
+        "benchmarks": ["click"],
+        "convention": "strict",
+        "generalise_to": "new-clusters",
+        "clusters": "category",
+        "systems": [{"name": name, **system} for name in ("north", "east")],
+    }
+    bodies = {
+        "byeol": _reach("byeol", "does_not_clear", "0.8000"),
+        "garam": _reach("garam", "clears", "1.0100"),
+        "maru": _reach(
+            "maru",
+            "undecided",
+            "0.9454",
+            open=100,
+            bounds={"low": "0.9008", "high": "0.9578"},
+            settles_items=61000,
+            settles_reask=100,
+        ),
+    }
+    entries = list(case.entries)
+    answers = {
+        "clears": ("holds", "frontier-reached"),
+        "does_not_clear": ("fails", "frontier-not-reached"),
+    }
+    teams = []
+    for team in case.decision["teams"]:
+        name, seq = team["team"], len(entries)
+        body = bodies.get(name)
+        params: dict[str, Any] = {"model": f"{name}-1", "required": "0.95"}
+        if body is None:
+            verdict, code, used = "undecided", "frontier-not-measured", []
+        else:
+            verdict, code = answers.get(body["verdict"], ("undecided", "frontier-open"))
+            params |= {"reference": "north", "ratio": float(body["ratio"])}
+            if verdict == "undecided":
+                params["frontier_reasons"] = body["reasons"]
+            used = [seq]
+            entries.append(
+                Entry(
+                    seq=seq,
+                    id=f"reach/{name}",
+                    time="2026-01-15T09:00:00Z",
+                    kind="reach",
+                    actor="office",
+                    body=body,
+                )
+            )
+        reason = {"code": code, "params": params, "entries": used}
+        ruling = {"rule": "frontier", "subject": name, "verdict": verdict, "reasons": [reason]}
+        teams.append({**team, "frontier": {**ruling, "parts": []}})
+    stage = {**case.decision["stage"], "frontier": target}
+    listed = [
+        *case.decision["entries"],
+        *(
+            {"seq": one.seq, "id": one.id, "kind": one.kind, "digest": str(one.digest)}
+            for one in entries[len(case.entries) :]
+        ),
+    ]
+    decision = {**case.decision, "stage": stage, "teams": teams, "entries": listed}
+    return Case(decision=decision, entries=tuple(entries))
+
+
+MADE = {"short": _short, "frontier": _beside_frontier}
+
+
 @pytest.fixture
 def measured(case: Callable[[str], Case]) -> Case:
     return case("measured")
@@ -77,7 +199,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Dossier
 
     def of(name: str) -> DossierFiles:
         if name not in made:
-            case = _short() if name == "short" else _case(name)
+            case = MADE[name]() if name in MADE else _case(name)
             out = tmp_path_factory.mktemp(name)
             made[name] = write_dossier(case.decision, entries=case.entries, out=out)
         return made[name]

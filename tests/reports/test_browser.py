@@ -41,7 +41,7 @@ def test_page_of_a_real_decision_fits_a_small_telephone(look, judged, name):
 
 
 @pytest.mark.parametrize("lang", ["ko", "en"])
-@pytest.mark.parametrize("name", ["measured", "unpublished"])
+@pytest.mark.parametrize("name", ["measured", "unpublished", "frontier"])
 def test_page_is_no_wider_than_a_small_telephone(look, written, name, lang):
     page = look(written(name).html, width=320, ask=f"?lang={lang}")
 
@@ -128,7 +128,7 @@ def test_every_table_can_be_scrolled_from_the_keyboard(look, written):
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("name", ["measured", "unpublished"])
+@pytest.mark.parametrize("name", ["measured", "unpublished", "frontier"])
 def test_labels_in_a_picture_do_not_collide(look, written, name, width):
     page = look(written(name).html, width=width)
 

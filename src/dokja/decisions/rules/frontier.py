@@ -102,7 +102,7 @@ class FrontierView(Terms):
     combine: Literal["ratio-of-means", "mean-of-ratios", "each"] = "ratio-of-means"
     weights: Literal["items", "category-macro"] = "items"
     chance: Literal["none", "item"] = "none"
-    generalise_to: Literal["blueprint", "new-clusters"] = "new-clusters"
+    generalise_to: Literal["blueprint", "new-clusters", "blueprint-new-clusters"] = "new-clusters"
     clusters: Identifier = "category"
     """The clustering of the items over which the error is told."""
 

@@ -4,11 +4,18 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from dokja.decisions.rules.frontier import CONVENTION_NAMES, window
+from dokja.decisions.rules.frontier import CONVENTION_NAMES, OUTCOMES, window
 
-__all__ = ["frontier_faults"]
+__all__ = ["BUILT_IN_DROPS", "frontier_faults"]
 
 _FEWEST = 3  # one of two near-equal systems is overstated for certain; measurement, 0 and 6.1
+
+BUILT_IN_DROPS: Mapping[str, Mapping[str, str]] = {
+    "strict": {"missing": "drop"},
+    "valid_only": dict.fromkeys(OUTCOMES[2:], "drop"),
+    "as_published_hsr87": {"infrastructure_error": "drop", "missing": "drop"},
+}
+"""What the built-in conventions drop; a test compares with `evidence.benchmarks`."""
 
 Table: TypeAlias = Mapping[str, Any]
 Fault: TypeAlias = tuple[str, str, str, str]  # place, read, expected, remedy
@@ -113,6 +120,15 @@ def _convention(frontier: Table, *, at: str, raw: Table) -> Iterator[Fault]:
     own = list(declared) if isinstance(declared, Mapping) else []
     for taken in sorted(set(own) & set(CONVENTION_NAMES)):
         yield (f"conventions.{taken}", "a built-in name", "a name of your own", "")
+    worth = declared.get(name) if isinstance(declared, Mapping) else BUILT_IN_DROPS.get(str(name))
+    for number, outcome in enumerate(_listed(frontier.get("open"))):
+        if isinstance(worth, Mapping) and worth.get(outcome) == "drop":
+            yield (
+                f"{at}.open[{number}]",
+                repr(outcome),
+                f"an outcome that the convention {name!r} does not drop",
+                "What is dropped cannot change a verdict, and what is open can: choose one.",
+            )
     if isinstance(name, str) and name not in {*CONVENTION_NAMES, *own}:
         known = ", ".join([*CONVENTION_NAMES, *own])
         yield (f"{at}.view.convention", repr(name), f"one of {known}", "")

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from dokja.public.reports import figures, pictures
 from dokja.public.reports.document import Decision, Measure
 from dokja.public.reports.names import Language, Names
+from dokja.public.reports.reaches import reach_axis
 from dokja.public.reports.records import Records
 from dokja.public.reports.story import Story
 from dokja.public.reports.telling import Teller
@@ -102,7 +103,7 @@ def environment() -> Environment:
     environment.filters["address"] = web_address
     environment.filters["host"] = lambda written: urlsplit(written).netloc.removeprefix("www.")
     environment.tests["measured"] = lambda score: isinstance(score, Measure)
-    environment.globals.update(figures=figures, pictures=pictures)
+    environment.globals.update(figures=figures, pictures=pictures, reach_axis=reach_axis)
     return environment
 
 

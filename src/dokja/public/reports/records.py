@@ -21,13 +21,14 @@ from dokja.evidence.ledger.kinds import (
     Finding,
     Model,
     Note,
+    Reach,
     Ruling,
     read_body,
 )
 
 __all__ = ["Records", "Said", "read_records"]
 
-_READ = {"finding", "build", "dispute", "award", "note", "claim", "model", "ruling"}
+_READ = {"finding", "build", "dispute", "award", "note", "claim", "model", "ruling", "reach"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Records:
         awards: Resources awarded.
         notes: Facts that no rule reads.
         models: Identifier and name of every model.
+        reaches: Measurements beside the frontier, by entry number.
         unreadable: Entries whose bodies this release cannot read.
     """
 
@@ -69,6 +71,7 @@ class Records:
     awards: Sequence[tuple[Award, Said]]
     notes: Sequence[tuple[Note, Said]]
     models: Mapping[str, str]
+    reaches: Mapping[int, tuple[Reach, Said]]
     unreadable: tuple[int, ...]
 
 
@@ -98,6 +101,9 @@ def read_records(entries: Iterable[Entry]) -> Records:
         awards=[(one.body, one) for one in said if isinstance(one.body, Award)],
         notes=_by_day([(one.body, one) for one in said if isinstance(one.body, Note)]),
         models={one.body.model: one.body.name for one in said if isinstance(one.body, Model)},
+        reaches={
+            seq: (one.body, one) for one in said if isinstance(one.body, Reach) for seq in one.seqs
+        },
         unreadable=unreadable,
     )
 

@@ -27,6 +27,7 @@ from dokja.public.reports.document import (
 from dokja.public.reports.document import Ruling as Answer
 from dokja.public.reports.headlines import failed_gates, sentences
 from dokja.public.reports.merging import SUPPORTING, merged
+from dokja.public.reports.reaches import ReachLine, reach_lines
 from dokja.public.reports.records import Records, Said
 from dokja.public.reports.words import Words
 
@@ -121,7 +122,13 @@ class Story:
     def gates(self) -> Sequence[Gate | str]:
         """The gates of the stage: as they are described, else by their identifiers."""
         described = {gate.id: gate for gate in self.decision.gates}
-        named = dict.fromkeys(ruling.rule for team in self.decision.teams for ruling in team.gates)
+        # A frontier that counts as a gate has a chapter of its own.
+        named = dict.fromkeys(
+            ruling.rule
+            for team in self.decision.teams
+            for ruling in team.gates
+            if ruling.rule != "frontier"
+        )
         order = [*described, *(name for name in named if name not in described)]
         return [described.get(name, name) for name in order]
 
@@ -161,6 +168,19 @@ class Story:
             and ruling.stage == self.decision.stage.id
         }
         return [found[seqs] for seqs in sorted(found)]
+
+    @property
+    def reaches(self) -> Sequence[ReachLine]:
+        """The measurements beside the frontier that the decision rests on."""
+        return reach_lines(self.decision, self.records)
+
+    @property
+    def frontier_systems(self) -> Sequence[str]:
+        """What the systems that stand for the frontier are called."""
+        target = self.decision.stage.frontier
+        if target is None:
+            return []
+        return [self._words.name("model", system.name) for system in target.systems]
 
     @property
     def strip_parts(self) -> Sequence[Part]:

@@ -19,6 +19,7 @@ from dokja.public.reports.document import (
     sources_of,
 )
 from dokja.public.reports.names import Names
+from dokja.public.reports.reaches import reach_tables
 from dokja.public.reports.records import Records
 from dokja.public.reports.spreadsheets import Cell, Table
 from dokja.public.reports.words import Words
@@ -53,6 +54,7 @@ def tables_of(decision: Decision, records: Records) -> tuple[Table, ...]:
         _findings(records),
         _controls(records),
         *build_tables(records),
+        *(reach_tables(records) if records.reaches else ()),
         _missing(decision, say),
         _sealed(decision),
         _aggregates(decision),

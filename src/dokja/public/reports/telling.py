@@ -19,6 +19,7 @@ from dokja.public.reports.document import (
     Team,
 )
 from dokja.public.reports.headlines import failed_gates
+from dokja.public.reports.reaches import ReachLine
 from dokja.public.reports.records import Said
 from dokja.public.reports.terms import Range
 from dokja.public.reports.words import Words
@@ -104,6 +105,25 @@ class Teller:
         if ranks.best == ranks.worst:
             return self._words.text("tell.rank", best=ranks.best)
         return self._words.text("tell.ranks", best=ranks.best, worst=ranks.worst)
+
+    def reach(self, line: ReachLine) -> str:
+        """Return a model's ratio to the frontier with its widest interval and the verdict."""
+        return self._words.text(
+            "measurement.told",
+            model=line.reach.model,
+            ratio=self.ratio(line),
+            required=line.reach.required,
+            verdict=self._words.label("reach", line.verdict),
+        )
+
+    def ratio(self, line: ReachLine) -> str:
+        """Return a ratio with its widest interval."""
+        if line.reach.ratio is None:
+            return self._words.text("tell.no-ranks")
+        ends = next((one.ratio for one in line.standards if one.ratio is not None), None)
+        if ends is None:
+            return line.reach.ratio
+        return f"{line.reach.ratio} ({ends.low}–{ends.high})"
 
     def chance(self, team: Team) -> str:
         """Return how probable it is that a team goes on.

@@ -29,6 +29,8 @@ _SLOT = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _INVISIBLE = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
+_TABLES = ("", "page", "lineage", "simulation")
+"""The wording files of a language, by the word in their names."""
 _SURELY_SMALL = 0.0005
 """A share that is written as nearly none."""
 
@@ -78,7 +80,8 @@ def tables(lang: Language) -> Mapping[str, Mapping[str, Any]]:
     """Return the wording tables of the language: `reasons`, `labels` and the page's own prose."""
     folder = files("dokja.public.reports") / "wording"
     found: dict[str, dict[str, Any]] = {}
-    for name in (f"{lang}.toml", f"{lang}.page.toml", f"{lang}.lineage.toml"):
+    for kind in _TABLES:
+        name = f"{lang}.{kind}.toml" if kind else f"{lang}.toml"
         for table, said in tomllib.loads((folder / name).read_text(encoding="utf-8")).items():
             found.setdefault(table, {}).update(said)
     return found

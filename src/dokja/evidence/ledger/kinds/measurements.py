@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from dokja.evidence.ledger.kinds.bodies import Body, Dimensionless, Identifier, Sourced, Words
 
-__all__ = ["Bounds", "DataFlag", "Fragility", "Reach", "Standard", "Under"]
+__all__ = ["Bounds", "DataFlag", "Fragility", "Multiverse", "Reach", "Standard", "Under"]
 
 DigestText = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -75,6 +75,14 @@ class Fragility(Body):
     share: Decimal
 
 
+class Multiverse(Body):
+    """How many of all readings of the same record come to each verdict. It decides nothing."""
+
+    clears: Count
+    does_not_clear: Count
+    undecided: Count
+
+
 class DataFlag(Body):
     """Something about the data that whoever reads the verdict must know."""
 
@@ -101,7 +109,7 @@ class Reach(Sourced):
     dropped: Dimensionless = 0.0
     """The share of the domain's weight that the convention dropped."""
     convention: Identifier
-    generalise_to: Literal["blueprint", "new-clusters", "new-benchmarks"]
+    generalise_to: Literal["blueprint", "new-clusters", "blueprint-new-clusters", "new-benchmarks"]
     decisive: Words
     """The test that decides, such as `cluster-t`."""
     ratio: Decimal | None = None
@@ -111,6 +119,7 @@ class Reach(Sourced):
     """The ratio when all open cells go against the model, and when all go for it."""
     conventions: tuple[Under, ...] = ()
     fragility: Fragility | None = None
+    multiverse: Multiverse | None = None
     flags: tuple[DataFlag, ...] = ()
     verdict: Literal["clears", "does_not_clear", "undecided"]
     reasons: tuple[Reasons, ...] = ()
