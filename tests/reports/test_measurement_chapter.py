@@ -24,7 +24,7 @@ def test_stage_without_a_frontier_has_no_such_chapter(written):
     ("lang", "words"),
     [
         ("en", ["Reaches", "Does not reach", "Cannot be told", "the interval holds the line"]),
-        ("ko", ["이름", "이르지 못함", "가릴 수 없음", "구간이 기준선을 품음"]),
+        ("ko", ["도달", "미달", "가릴 수 없음", "구간이 기준선을 품음"]),
     ],
 )
 def test_every_team_is_told_with_its_verdict_and_why(written, lang, words):
