@@ -1,23 +1,25 @@
-"""Which option a reply chooses. The rules stand in order; the first that finds something decides.
+"""Which option a reply chooses. The rules stand in order; the first that finds any decides.
 
-`boxed`, `final`, `statement`, `whole`, `text`, `leading`, `closing`, `stated`, `mention`. Two
-matches of one rule that disagree are `several`, unless words between them take the earlier one
-back ("아니, 다시 보니", "wait") and the declaration says that the last one counts. A reply that
-lists the options, or repeats what it was told, has chosen none.
+`whole`, `boxed`, `final`, `statement`, `ticked`, `text`, `leading`, `closing`, `stated`,
+`mention`. Two matches of one rule that disagree are `several`, unless words between them take the
+earlier one back ("아니, 다시 보니", "wait") and the declaration says that the last one counts. A
+reply that lists the options, or repeats what it was told, has chosen none.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dokja.evidence.benchmarks.outcomes import Cause
 from dokja.evidence.benchmarks.scorers import statements as said
+from dokja.evidence.benchmarks.scorers.listings import ticked, without_listing
 from dokja.evidence.benchmarks.scorers.marks import (
     Mark,
     Options,
     folded,
+    mark_of,
     options_of,
-    place_of,
 )
 from dokja.evidence.benchmarks.scorers.settling import digest_of, settle
 from dokja.evidence.benchmarks.scorers.tasks import (
@@ -94,6 +96,7 @@ class ChoiceScorer:
         options = options_of(task.choices)
         page = _Page(
             text=without_listing(text.text, options),
+            unblanked=text.text,
             options=options,
             takes_back=self.change_of_mind == "last",
         )
@@ -116,6 +119,7 @@ class _Page:
     """A text that is being read for an option."""
 
     text: str
+    unblanked: str
     options: Options
     takes_back: bool
 
@@ -127,7 +131,7 @@ def _agreed(page: _Page, marks: Sequence[Mark]) -> Mark | Cause:
     if not page.takes_back:
         return Cause.SEVERAL
     kept = [marks[0]]
-    for before, mark in zip(marks, marks[1:], strict=False):
+    for before, mark in pairwise(marks):
         if said.RETRACTED.search(page.text, before.stop, mark.start):
             kept = []
         kept.append(mark)
@@ -139,11 +143,15 @@ def _found(page: _Page, patterns: Sequence[re.Pattern[str]]) -> list[Mark]:
     found: dict[int, Mark] = {}
     for pattern in patterns:
         for match in pattern.finditer(page.text):
-            mark = _mark(match, page.options)
+            mark = mark_of(match, page.options)
             if mark is None or said.DENIED.match(page.text, mark.stop):
                 continue
             found[mark.start] = mark
             found.update({each.start: each for each in _joined(page, mark)})
+            rest = page.text[mark.stop :].split("\n", 1)[0]
+            for place in set(_named(rest, page.options)) - {mark.place}:
+                # a label with another option's text behind it names two options
+                found[mark.stop] = Mark(place=place, start=mark.stop, stop=mark.stop)
     return [found[start] for start in sorted(found)]
 
 
@@ -152,21 +160,12 @@ def _joined(page: _Page, mark: Mark) -> list[Mark]:
     found = []
     match = said.JOINED.match(page.text, mark.stop)
     while match is not None:
-        other = _mark(match, page.options)
+        other = mark_of(match, page.options)
         if other is None:
             break
         found.append(other)
         match = said.JOINED.match(page.text, other.stop)
     return found
-
-
-def _mark(match: re.Match[str], options: Options) -> Mark | None:
-    place = place_of(match, options)
-    if place is None:
-        return None
-    rows = ("circle", "latin", "digit", "korean", "jamo")
-    row = next(each for each in rows if match.group(each) is not None)
-    return Mark(place=place, start=match.start(row), stop=match.end(row))
 
 
 def _whole(page: _Page) -> list[Mark]:
@@ -183,12 +182,12 @@ def _leading(page: _Page) -> list[Mark]:
     if alone:
         return alone
     match = said.WHOLE.match(first)
-    mark = None if match is None else _mark(match, page.options)
+    mark = None if match is None else mark_of(match, page.options, at=at)
     if match is None or mark is None or not _SEPARATED.match(match.group("rest")):
         return []
-    if said.DENIED.match(first, mark.stop) or _texts_in(match.group("rest"), page.options):
+    if said.DENIED.match(page.text, mark.stop) or _texts_in(match.group("rest"), page.options):
         return []
-    return [Mark(place=mark.place, start=at + mark.start, stop=at + mark.stop)]
+    return [mark]
 
 
 def _closing(page: _Page) -> list[Mark]:
@@ -198,18 +197,25 @@ def _closing(page: _Page) -> list[Mark]:
 
 
 def _alone(page: _Page, line: str, *, at: int) -> list[Mark]:
+    """Return the label that a line is, with the option's own text behind it or none."""
     match = said.WHOLE.match(line)
-    mark = None if match is None else _mark(match, page.options)
+    mark = None if match is None else mark_of(match, page.options, at=at)
     if match is None or mark is None:
         return []
     rest = match.group("rest")
-    own = page.options.texts[mark.place] if 0 <= mark.place < len(page.options.texts) else ""
-    if not (_ENDING.fullmatch(rest) or (own and folded(rest.strip(" .):]-,*(")) == own)):
-        joined = _joined(page, Mark(place=mark.place, start=at + mark.start, stop=at + mark.stop))
-        if not joined:
-            return []
-        return [Mark(place=mark.place, start=at + mark.start, stop=at + mark.stop), *joined]
-    return [Mark(place=mark.place, start=at + mark.start, stop=at + mark.stop)]
+    if _ENDING.fullmatch(rest):
+        return [mark]
+    named = _named(rest, page.options)
+    if named:
+        return [mark, *(Mark(place=place, start=mark.start, stop=mark.stop) for place in named)]
+    joined = _joined(page, mark)
+    return [mark, *joined] if joined else []
+
+
+def _named(rest: str, options: Options) -> list[int]:
+    """Return the options whose text is all that stands behind a label."""
+    text = folded(rest.strip(" .):]-,*("))
+    return [place for place, own in enumerate(options.texts) if own and own == text]
 
 
 _HEADED = re.compile(rf"{said.HEAD}[ \t]*(?P<answer>[^\n]+)")
@@ -240,6 +246,7 @@ _RULES: tuple[tuple[str, Callable[[_Page], list[Mark]]], ...] = (
     ("boxed", lambda page: _found(page, said.BOXED)),
     ("final", lambda page: _found(page, said.FINAL)),
     ("statement", lambda page: _found(page, said.STATEMENTS)),
+    ("ticked", lambda page: ticked(page.unblanked, page.options)),
     ("text", _text),
     ("leading", _leading),
     ("closing", _closing),
@@ -252,62 +259,3 @@ def _texts_in(text: str, options: Options) -> bool:
     """Tell whether the texts of two options or more stand in a text."""
     read = folded(text)
     return sum(1 for each in options.texts if each and each in read) > 1
-
-
-_LISTED = re.compile(
-    r"\s*[-*•]?\s*[(\[]?(?P<label>[A-Za-z]|[1-9]\d?|[①-⑳]|[가나다라마바사아자차]|[ㄱ-ㅊ])\s*(?:[)\].:]|(?<=[①-⑳]))\s*(?P<text>\S.*)"
-)
-
-
-def without_listing(text: str, options: Options) -> str:
-    """Return the text with every list of options blanked, in lines or in one line.
-
-    Example:
-        >>> from dokja.evidence.benchmarks.scorers.tasks import Choice
-        >>> made = options_of((Choice(label="A", text="one"), Choice(label="B", text="two")))
-        >>> without_listing("A. one\\nB. two\\nso B", made).split()
-        ['so', 'B']
-    """
-    lines = text.split("\n")
-    kept = list(lines)
-    for run in _runs(lines):
-        if len({_label(lines[place]) for place in run}) > 1:
-            for place in run:
-                kept[place] = " " * len(lines[place])
-    return _without_inline("\n".join(kept), options)
-
-
-def _label(line: str) -> str:
-    match = _LISTED.match(line)
-    return match.group("label") if match else ""
-
-
-def _runs(lines: Sequence[str]) -> list[list[int]]:
-    """Return runs of lines that begin with a label and go on; empty lines do not end a run."""
-    runs: list[list[int]] = [[]]
-    for place, line in enumerate(lines):
-        if not line.strip():
-            continue
-        if _LISTED.match(line):
-            runs[-1].append(place)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if len(run) > 1]
-
-
-def _without_inline(text: str, options: Options) -> str:
-    listed = []
-    for place, label in enumerate(options.labels):
-        own = options.texts[place]
-        if not own or own[0] not in text.casefold():
-            continue
-        spelt = r"\s*".join(re.escape(sign) for sign in own)
-        pattern = re.compile(rf"[(\[]?{re.escape(label)}\s*[)\].:]?\s*{spelt}", re.IGNORECASE)
-        match = pattern.search(text)
-        if match:
-            listed.append(match)
-    if len(listed) < max(2, len(options.labels) - 1):
-        return text
-    for match in listed:
-        text = text[: match.start()] + " " * len(match.group()) + text[match.end() :]
-    return text

@@ -6,13 +6,22 @@ row of the prompt is read: "3" could be an option's text as well as its place.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from dokja.evidence.benchmarks.scorers.tasks import Choice
 
-__all__ = ["LABEL", "OPEN", "SHUT", "Mark", "Options", "options_of", "place_of"]
+__all__ = [
+    "LABEL",
+    "NONE_OF",
+    "OPEN",
+    "SHUT",
+    "Mark",
+    "Options",
+    "folded",
+    "mark_of",
+    "options_of",
+]
 
 OPEN = r"[\s*_`~\"'(\[{<「『【〈《$]*"
 """Signs that may open a label: brackets, quotes, emphasis."""
@@ -21,15 +30,33 @@ SHUT = r"[*_`~\"')\]}>」』】〉》$]*"
 
 _LATIN = (
     r"(?<![A-Za-z0-9\\/@#+])"
-    r"(?:[B-HJ-Z]|A(?![ \t]+[a-z])|A(?=[ \t]+(?:is|are|was|as|because|since|and|or|but|not|seems)\b)"
-    r"|I(?=[)\].:*\"'`]|\s*$|번|입)|[a-z](?=[)\].:*\"'`}\]]|\s*$|번|입니|이다|예요))"
+    r"(?:[B-HJ-Z]|A(?![ \t]+[a-z])"
+    r"|A(?=[ \t]+(?:is|are|was|as|because|since|and|or|but|not|seems)\b)"
+    r"|I(?=[)\].:*\"'`]|\s*$|번|입)"
+    r"|[a-z](?=[)\].:*\"'`}\]]|\s*$|번|입니|이다|예요))"
     r"(?![A-Za-z0-9+#&]|['’][a-z]|-\w)"
 )
-_DIGIT = r"(?<![\d.,A-Za-z+\-/])(?:[1-9]\d?)(?!\d|[.,]\d|[A-Za-z%°/]|\s*[년월일개명원시분초점살세회배층위차만억조])"
-_KOREAN = r"(?<![가-힣])[가나다라마바사아자차](?=$|[^가-힣]|번|입니다|이다|예요|이에요|임|(?:가|이)\s+(?:정답|답|맞|옳))"
+_UNITS = "년월일개명원시분초점살세회배층위차만억조"
+_DIGIT = (
+    r"(?<![\d.,A-Za-z+\-/])(?:[1-9]\d?)"
+    rf"(?!\d|[.,]\d|[A-Za-z%°/]|\s*[{_UNITS}])"
+)
+_KOREAN = (
+    r"(?<![가-힣])[가나다라마바사아자차]"
+    r"(?=$|[^가-힣]|번|입니다|이다|예요|이에요|임|(?:가|이)\s+(?:정답|답|맞|옳))"
+)
 _JAMO = r"(?<![ㄱ-ㅎ가-힣])[ㄱ-ㅊ](?![ㄱ-ㅎ])"
-LABEL = rf"(?:(?P<circle>[①-⑳])|(?P<latin>{_LATIN})|(?P<digit>{_DIGIT})|(?P<korean>{_KOREAN})|(?P<jamo>{_JAMO}))"
+_NAMED = {
+    "circle": "[①-⑳]",
+    "latin": _LATIN,
+    "digit": _DIGIT,
+    "korean": _KOREAN,
+    "jamo": _JAMO,
+}
+LABEL = "(?:" + "|".join(f"(?P<{row}>{pattern})" for row, pattern in _NAMED.items()) + ")"
 """One label, in a group named by its row."""
+NONE_OF = {row: rf"(?P<{row}>(?!))?" for row in _NAMED}
+"""Groups that never match, for patterns that look for one row alone."""
 
 _ROWS = {
     "circle": "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳",
@@ -85,27 +112,30 @@ def options_of(choices: tuple[Choice, ...]) -> Options:
     """Return the options of an item, made ready."""
     labels = tuple(choice.label for choice in choices)
     own = {row for label in labels if (row := _row(label))}
-    rows = {"circle", "latin", "digit", "korean", "jamo"}
     taken = {row for choice in choices if (row := _row(folded(choice.text)))}
     return Options(
         labels=labels,
         texts=tuple(folded(choice.text) for choice in choices),
-        rows=frozenset(rows - (taken - own)),
+        rows=frozenset(_NAMED.keys() - (taken - own)),
     )
 
 
-def place_of(match: re.Match[str], options: Options) -> int | None:
-    """Return which option a matched `LABEL` names, from 0; None if its row may not name one."""
-    row = (
-        match.lastgroup if match.lastgroup in {"circle", "latin", "digit", "korean", "jamo"} else ""
-    )
-    for name in ("circle", "latin", "digit", "korean", "jamo"):
-        if match.group(name) is not None:
-            row = name
-            break
-    sign = match.group(row)
+def mark_of(match: re.Match[str], options: Options, *, at: int = 0) -> Mark | None:
+    """Return the label that a match of `LABEL` holds; None if its row may not name an option.
+
+    Args:
+        match: Of a pattern with one `LABEL` in it.
+        options: Of the item.
+        at: Where the text that was searched begins.
+    """
+    row = next(each for each in _NAMED if match.group(each) is not None)
     if row not in options.rows:
         return None
+    place = _place(match.group(row), row, options)
+    return Mark(place=place, start=at + match.start(row), stop=at + match.end(row))
+
+
+def _place(sign: str, row: str, options: Options) -> int:
     if sign in options.labels:
         return options.labels.index(sign)
     if row == "latin":
@@ -123,12 +153,3 @@ def _row(label: str) -> str:
     if re.fullmatch(r"[1-9]\d?", label):
         return "digit"
     return next((name for name, row in _ROWS.items() if label and label in row), "")
-
-
-def marks(text: str, pattern: re.Pattern[str], options: Options) -> Iterator[Mark]:
-    """Yield the labels that a pattern finds, with their places."""
-    for match in pattern.finditer(text):
-        place = place_of(match, options)
-        if place is not None:
-            start = min(match.start(row) for row in match.groupdict() if match.group(row))
-            yield Mark(place=place, start=start, stop=match.end())

@@ -57,27 +57,37 @@ def settle(
         mark: Scores an answer.
     """
     finish = (reply.finish or "").lower()
+    seen = visible(reply.text)
+    early = _before(reply, seen, finish=finish, aids=aids)
+    if early is not None:
+        return early
+    text = plain(seen.text[:_LONGEST_READ], offset=seen.offset)
+    found = read(task, without_echo(text, task.prompt))
+    if isinstance(found, Cause):
+        return _unread(found, text.text, refusals=refusals, aids=aids)
+    start, stop = text.span(found.start, found.stop)
+    return mark(Found(answer=found.answer, rule=found.rule, start=start, stop=stop))
+
+
+def _before(reply: Reply, seen: Visible, *, finish: str, aids: Aids) -> Scoring | None:
+    """Return what became of a reply that need not be read."""
     if finish in FILTERED:
         return scoring_of(Outcome.FILTERED)
     if reply.refusal:
         return scoring_of(Outcome.REFUSED)
-    seen = visible(reply.text)
     if not seen.text.strip():
         return _empty(reply, seen, finish=finish, aids=aids)
-    if finish in CUT_OFF:
-        return _cut(Cause.VISIBLE, aids=aids)
-    text = plain(seen.text[:_LONGEST_READ], offset=seen.offset)
-    found = read(task, without_echo(text, task.prompt))
-    if isinstance(found, Found):
-        start, stop = text.span(found.start, found.stop)
-        place = Found(answer=found.answer, rule=found.rule, start=start, stop=stop)
-        return mark(place)
-    if found is Cause.NOT_EXTRACTED and refuses(text.text, refusals):
+    return _cut(Cause.VISIBLE, aids=aids) if finish in CUT_OFF else None
+
+
+def _unread(cause: Cause, text: str, *, refusals: tuple[str, ...], aids: Aids) -> Scoring:
+    """Return what became of a reply out of which nothing could be read."""
+    if cause in {Cause.SCORER, Cause.SANDBOX}:
+        return scoring_of(Outcome.INFRASTRUCTURE_ERROR, cause)
+    if cause is Cause.NOT_EXTRACTED and refuses(text, refusals):
         return scoring_of(Outcome.REFUSED)
-    if found in {Cause.SCORER, Cause.SANDBOX}:
-        return scoring_of(Outcome.INFRASTRUCTURE_ERROR, found)
-    charge = Charge.OPERATOR if found is Cause.NOT_EXTRACTED and not aids.audited else None
-    return scoring_of(Outcome.NO_ANSWER, found, charge=charge)
+    unaudited = cause is Cause.NOT_EXTRACTED and not aids.audited
+    return scoring_of(Outcome.NO_ANSWER, cause, charge=Charge.OPERATOR if unaudited else None)
 
 
 def refuses(text: str, patterns: tuple[str, ...]) -> bool:
@@ -86,15 +96,15 @@ def refuses(text: str, patterns: tuple[str, ...]) -> bool:
 
 
 def without_echo(text: Plain, prompt: str) -> Plain:
-    """Return the text with everything blanked that repeats what the model was told.
+    r"""Return the text with everything blanked that repeats what the model was told.
 
     Blanked signs become spaces, so that places stay. A whole prompt that is repeated is blanked
     wherever it stands; so is every line that is a line of the prompt, but for lines that are an
     option alone: repeating one option is a way of answering.
 
     Example:
-        >>> prompt = "Which?\\nA. one\\nB. two\\nEnd with: Answer: A"
-        >>> without_echo(plain("End with: Answer: A\\nB. two"), prompt).text.split()
+        >>> prompt = "Which?\nA. one\nB. two\nEnd with: Answer: A"
+        >>> without_echo(plain("End with: Answer: A\nB. two"), prompt).text.split()
         ['B.', 'two']
     """
     told = _told(prompt)

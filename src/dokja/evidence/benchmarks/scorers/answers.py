@@ -1,0 +1,101 @@
+"""Where a free answer stands in a reply: in a box, behind a declaration, or as all that is said.
+
+Free answers are texts or numbers. The rules are an ordered list that a suite may shorten; the
+first that finds something decides, and two findings of one rule are compared by whoever scores.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dokja.evidence.benchmarks.scorers.statements import BOX_HEAD, FINAL_HEAD, HEAD, RETRACTED
+
+__all__ = ["RULES", "Passage", "passages"]
+
+RULES = ("boxed", "final", "statement", "whole", "first-line", "last-line")
+"""Where an answer may stand; a suite names some of them, in its own order."""
+
+_BOX = re.compile(rf"{BOX_HEAD}(?P<answer>[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*)\}}")
+_DECLARED: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "boxed": _BOX,
+        "final": re.compile(rf"{FINAL_HEAD}[ \t]*(?P<answer>[^\n]+)"),
+        "statement": re.compile(rf"{HEAD}[ \t]*(?P<answer>[^\n]+)"),
+    }
+)
+_SENTENCE_END = re.compile(
+    r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s*왜냐|\s*(?:because|since)\b"
+)
+_EDGES = " \t\n\r\"'`*_~「」『』“”‘’<>《》〈〉"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of a reply that holds an answer.
+
+    Attributes:
+        rule: The rule that found it.
+        text: From the declaration to the end of its line.
+        start: Where it begins.
+        clause: How many of its characters make up its first clause.
+    """
+
+    rule: str
+    text: str
+    start: int
+    clause: int
+
+
+def passages(text: str, rules: Sequence[str]) -> tuple[Passage, ...]:
+    """Return what the first rule that finds anything finds.
+
+    Where words take an earlier declaration back, only what follows them counts.
+
+    Example:
+        >>> found = passages("서울 같지만, 정답은 부산입니다. 항구니까요.", RULES)
+        >>> found[0].rule, found[0].text[: found[0].clause]
+        ('statement', '부산')
+    """
+    for rule in rules:
+        found = tuple(_of_rule(text, rule))
+        if found:
+            return found
+    return ()
+
+
+def _of_rule(text: str, rule: str) -> Iterator[Passage]:
+    if rule in _DECLARED:
+        yield from _standing(text, [*_DECLARED[rule].finditer(text)], rule)
+        return
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines or (rule == "whole" and len(lines) > 1):
+        return
+    line = lines[0] if rule in {"whole", "first-line"} else lines[-1]
+    at = text.find(line) if rule in {"whole", "first-line"} else text.rfind(line)
+    passage = _passage(line, at=at, rule=rule)
+    if passage is not None:
+        yield passage
+
+
+def _standing(text: str, found: Sequence[re.Match[str]], rule: str) -> Iterator[Passage]:
+    """Yield the declarations that nothing after them takes back."""
+    first = 0
+    for place in range(1, len(found)):
+        if RETRACTED.search(text, found[place - 1].start("answer"), found[place].start()):
+            first = place
+    for match in found[first:]:
+        passage = _passage(match.group("answer"), at=match.start("answer"), rule=rule)
+        if passage is not None:
+            yield passage
+
+
+def _passage(text: str, *, at: int, rule: str) -> Passage | None:
+    body = text.lstrip(_EDGES)
+    at += len(text) - len(body)
+    body = body.rstrip(_EDGES)
+    if not body:
+        return None
+    end = _SENTENCE_END.search(body)
+    clause = len(body[: end.start()].rstrip(_EDGES)) if end and end.start() else len(body)
+    return Passage(rule=rule, text=body, start=at, clause=clause)
