@@ -138,7 +138,7 @@ def read_scorer(said: Mapping[str, Any], *, file: str) -> tuple[Scorer | None, t
         'choice'
     """
     kind = said.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         read = "nothing" if "kind" not in said else shown(repr(kind))
         expected = "one of " + ", ".join(KINDS)
         return None, (Mistake(file=file, place="scorer.kind", read=read, expected=expected),)

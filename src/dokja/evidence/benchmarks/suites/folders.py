@@ -16,7 +16,7 @@ from dokja.evidence.benchmarks.suites.declared import Declared, read_declared
 from dokja.evidence.benchmarks.suites.items import SuiteItem
 from dokja.evidence.benchmarks.suites.rows import Layout, Row, item_of, json_rows, parquet_rows
 from dokja.evidence.benchmarks.suites.templates import Message, Template, template_mistakes
-from dokja.values import Digest, canonical_bytes
+from dokja.values import Digest, Json, canonical_bytes
 
 __all__ = ["COMMITMENT", "SALTS", "SuiteFolder", "read_salts", "read_suite_folder"]
 
@@ -66,8 +66,10 @@ class SuiteFolder:
     def digest(self) -> Digest:
         """Names all that a run depends on; private items by their salted digests."""
         declared = self.declared
-        items = [[each.handle, str(each.item_digest), str(each.key_digest)] for each in self.items]
-        said = {
+        items: list[Json] = [
+            [each.handle, str(each.item_digest), str(each.key_digest)] for each in self.items
+        ]
+        said: dict[str, Json] = {
             "name": self.name,
             "version": self.version,
             "budget_tokens": self.budget_tokens,
