@@ -6,11 +6,27 @@ items lie, `cells_of` what everybody got, `reach_terms` what was registered, and
 one reference, with its error by items, strata and clusters.
 """
 
-from dokja.evidence.statistics.contrasts.cells import Cells, Values, cells_of
+from dokja.evidence.statistics.contrasts.cells import (
+    Cells,
+    Values,
+    cells_of,
+)
+from dokja.evidence.statistics.contrasts.combined_readings import (
+    Combine,
+    CombinedReading,
+    FrontierOf,
+)
+from dokja.evidence.statistics.contrasts.combining import (
+    Benchmark,
+    CombinedReach,
+    combined_reach,
+    leave_one_out,
+)
 from dokja.evidence.statistics.contrasts.contrast import (
     Contrast,
     MarginTest,
     Ratio,
+    Scale,
     contrast,
     ratio_of,
 )
@@ -21,12 +37,38 @@ from dokja.evidence.statistics.contrasts.fragility import (
     right_counts,
     verdict_fragility,
 )
-from dokja.evidence.statistics.contrasts.layouts import Grouping, Layout, layout_of, without
+from dokja.evidence.statistics.contrasts.frontier import (
+    FrontierDraws,
+    RuleErrors,
+    SelectionBias,
+    frontier_draws,
+    rule_errors,
+    selection_bias,
+)
+from dokja.evidence.statistics.contrasts.layouts import (
+    Floats,
+    Grouping,
+    Labels,
+    Layout,
+    layout_of,
+    without,
+)
+from dokja.evidence.statistics.contrasts.multiverse import (
+    Multiverse,
+    Universe,
+    Verdicts,
+    VerdictShare,
+    multiverse,
+)
 from dokja.evidence.statistics.contrasts.ratios import (
     RatioInterval,
     Shape,
     above_chance,
     ratio_interval,
+)
+from dokja.evidence.statistics.contrasts.resampling import (
+    resampled_means,
+    subsampled_means,
 )
 from dokja.evidence.statistics.contrasts.settling import (
     Need,
@@ -45,6 +87,10 @@ from dokja.evidence.statistics.contrasts.spreads import (
     clusters_of,
     spread,
 )
+from dokja.evidence.statistics.contrasts.system_ranks import (
+    SystemRanks,
+    system_ranks,
+)
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
     Doubt,
@@ -60,6 +106,7 @@ from dokja.evidence.statistics.contrasts.three_way import (
     reading,
     unmeasured,
 )
+from dokja.evidence.statistics.contrasts.ways import Way
 from dokja.evidence.statistics.contrasts.wild import (
     WildTest,
     joint_lower_tail,
@@ -69,16 +116,25 @@ from dokja.evidence.statistics.contrasts.wild import (
 
 __all__ = [
     "Basis",
+    "Benchmark",
     "Cells",
     "Clearance",
     "Clusters",
+    "Combine",
+    "CombinedReach",
+    "CombinedReading",
     "Contrast",
     "Doubt",
+    "Floats",
     "Fragility",
+    "FrontierDraws",
+    "FrontierOf",
     "GeneraliseTo",
     "Grouping",
+    "Labels",
     "Layout",
     "MarginTest",
+    "Multiverse",
     "Need",
     "Parts",
     "Ratio",
@@ -88,19 +144,31 @@ __all__ = [
     "Reading",
     "Reask",
     "ReferenceMode",
+    "RuleErrors",
+    "Scale",
+    "SelectionBias",
     "Settling",
     "Shape",
     "Spread",
+    "SystemRanks",
+    "Universe",
     "Values",
     "VerdictFragility",
+    "VerdictShare",
+    "Verdicts",
+    "Way",
     "WildTest",
     "above_chance",
     "cells_of",
     "clusters_of",
+    "combined_reach",
     "contrast",
     "fragility",
+    "frontier_draws",
     "joint_lower_tail",
     "layout_of",
+    "leave_one_out",
+    "multiverse",
     "needed",
     "parts_of",
     "ratio_interval",
@@ -109,9 +177,14 @@ __all__ = [
     "reach_terms",
     "reading",
     "reask",
+    "resampled_means",
     "right_counts",
+    "rule_errors",
+    "selection_bias",
     "settling",
     "spread",
+    "subsampled_means",
+    "system_ranks",
     "unmeasured",
     "verdict_fragility",
     "wild_interval",

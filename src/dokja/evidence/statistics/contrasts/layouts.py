@@ -42,6 +42,12 @@ class Grouping:
         found = np.bincount(self.codes, weights=values, minlength=self.count)
         return found.astype(np.float64, copy=False)
 
+    def within(self, other: "Grouping") -> "Grouping":
+        """Return these groups cut at the borders of others: a group for each pair that occurs."""
+        keys, codes = np.unique(other.codes * self.count + self.codes, return_inverse=True)
+        names = (f"{other.names[key // self.count]}/{self.names[key % self.count]}" for key in keys)
+        return Grouping(codes=codes.astype(np.int64), names=tuple(names))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -63,6 +69,11 @@ class Layout:
     def items(self) -> int:
         """How many items there are."""
         return len(self.weights)
+
+    @property
+    def each_item(self) -> Grouping:
+        """The grouping in which every item stands alone."""
+        return Grouping(codes=np.arange(self.items, dtype=np.int64), names=("",) * self.items)
 
 
 def layout_of(

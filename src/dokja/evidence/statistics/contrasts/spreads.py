@@ -119,9 +119,9 @@ def spread(differences: Floats, layout: Layout, *, basis: Basis) -> Spread | Mis
     """
     match basis:
         case Basis.ITEMS:
-            return _plain(differences, layout, units=_single_items(layout.items), basis=basis)
+            return _plain(differences, layout, units=layout.each_item, basis=basis)
         case Basis.STRATA:
-            return _within(differences, layout, units=_single_items(layout.items), basis=basis)
+            return _within(differences, layout, units=layout.each_item, basis=basis)
         case Basis.CLUSTERS:
             return _plain(differences, layout, units=layout.clusters, basis=basis)
         case Basis.CLUSTERS_IN_STRATA:
@@ -178,7 +178,7 @@ def _two_way(differences: Floats, layout: Layout) -> Spread | Missing:
     first, second = layout.clusters, layout.crossed
     if first is None or second is None:
         return Missing(reason=MissingReason.NOT_MEASURED, what=("clusters", "crossed"))
-    both = _pairs(first, second)
+    both = second.within(first)
     found = [
         _plain(differences, layout, units=units, basis=Basis.TWO_WAY)
         for units in (first, second, both)
@@ -198,16 +198,4 @@ def _parts(layout: Layout) -> Grouping | None:
     """Return the clusters, cut at the borders of the strata."""
     if layout.clusters is None or layout.strata is None:
         return None
-    return _pairs(layout.strata, layout.clusters)
-
-
-def _pairs(first: Grouping, second: Grouping) -> Grouping:
-    keys, codes = np.unique(first.codes * second.count + second.codes, return_inverse=True)
-    names = tuple(
-        f"{first.names[key // second.count]}/{second.names[key % second.count]}" for key in keys
-    )
-    return Grouping(codes=codes.astype(np.int64), names=names)
-
-
-def _single_items(items: int) -> Grouping:
-    return Grouping(codes=np.arange(items, dtype=np.int64), names=("",) * items)
+    return layout.clusters.within(layout.strata)

@@ -15,7 +15,7 @@ import numpy as np
 
 from dokja.evidence.statistics.contrasts.cells import Cells, Values
 from dokja.evidence.statistics.contrasts.contrast import Contrast, MarginTest, Scale, contrast
-from dokja.evidence.statistics.contrasts.layouts import Floats, Grouping, Layout
+from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
 from dokja.evidence.statistics.contrasts.spreads import Basis
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
@@ -27,7 +27,17 @@ from dokja.evidence.statistics.contrasts.terms import (
 from dokja.evidence.statistics.contrasts.wild import joint_lower_tail
 from dokja.values import Missing, MissingReason
 
-__all__ = ["COMPLETIONS", "Reach", "Reading", "reach", "reading", "unmeasured"]
+__all__ = [
+    "COMPLETIONS",
+    "Reach",
+    "Reading",
+    "composite",
+    "reach",
+    "reading",
+    "unmade",
+    "unmeasured",
+    "verdict_of",
+]
 
 COMPLETIONS = 200
 """How many completions between the worst and the best are tried."""
@@ -221,7 +231,7 @@ def reading(
     """
     references = values.references
     if terms.mode is ReferenceMode.CROSSFIT:
-        references = _composite(references, layout)[:, None]
+        references = composite(references, layout)[:, None]
     contrasts = tuple(
         contrast(
             values.candidate, column, ratio=terms.ratio, layout=layout, seed=terms.seed, scale=scale
@@ -239,7 +249,7 @@ def reading(
         nothing = next(each for each in found if isinstance(each, Missing))
         return Reading(
             verdict=Clearance.UNDECIDED,
-            doubts=(_unmade(nothing, terms=terms),),
+            doubts=(unmade(nothing, terms=terms),),
             ratio=ratio,
             p_clear=nothing,
             p_fail=nothing,
@@ -249,7 +259,7 @@ def reading(
     p_fail = min(1.0, len(tests) * min(test.p_fail for test in tests))
     if terms.max_t and len(tests) > 1 and layout.clusters is not None:
         p_fail = _joint(values.candidate, references, layout=layout, terms=terms)
-    verdict = _verdict(p_clear, p_fail, terms=terms)
+    verdict = verdict_of(p_clear, p_fail, terms=terms)
     return Reading(
         verdict=verdict,
         doubts=_why(tests, terms=terms) if verdict is Clearance.UNDECIDED else (),
@@ -260,7 +270,8 @@ def reading(
     )
 
 
-def _verdict(p_clear: float, p_fail: float, *, terms: ReachTerms) -> Clearance:
+def verdict_of(p_clear: float, p_fail: float, *, terms: ReachTerms) -> Clearance:
+    """Return what two one-sided p-values say at the registered error rates."""
     if p_clear <= terms.alpha_clear:
         return Clearance.CLEARS
     if p_fail <= terms.alpha_fail:
@@ -278,7 +289,7 @@ def _why(tests: Sequence[MarginTest], *, terms: ReachTerms) -> tuple[Doubt, ...]
     return (Doubt.INTERVAL,)
 
 
-def _unmade(nothing: Missing, *, terms: ReachTerms) -> Doubt:
+def unmade(nothing: Missing, *, terms: ReachTerms) -> Doubt:
     """Return why the test that should decide could not be made."""
     if nothing.reason is MissingReason.NOT_MEASURED:
         return Doubt.NOT_DECLARED
@@ -294,14 +305,21 @@ def _joint(candidate: Floats, references: Floats, *, layout: Layout, terms: Reac
     return joint_lower_tail(sums, layout.clusters.sums(layout.weights), seed=terms.seed)
 
 
-def _composite(references: Floats, layout: Layout) -> Floats:
-    """Return, for each item, the reference that is best on all other clusters (or items)."""
-    groups = layout.clusters or Grouping(
-        codes=np.arange(layout.items, dtype=np.int64), names=("",) * layout.items
-    )
+def composite(
+    references: Floats, layout: Layout, *, weight: float = 1.0, elsewhere: Floats | float = 0.0
+) -> Floats:
+    """Return, for each item, what the reference got that is best on all the other clusters.
+
+    Args:
+        references: Of each reference, shape `(items, references)`.
+        layout: Of the items; without clusters each item is left out by itself.
+        weight: Of these items among those of other benchmarks.
+        elsewhere: What the references got on other benchmarks, weighted; shape `(references,)`.
+    """
+    groups = layout.clusters or layout.each_item
     weighted = layout.weights[:, None] * references
     inside = np.column_stack([groups.sums(column) for column in weighted.T])
-    others = weighted.sum(axis=0) - inside
+    others = elsewhere + weight * (weighted.sum(axis=0) - inside)
     best = np.argmax(others, axis=1)
     chosen: Floats = references[np.arange(layout.items), best[groups.codes]]
     return chosen

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from dokja.evidence.statistics.contrasts.layouts import Floats
 from dokja.evidence.statistics.streams import uniforms
 
-__all__ = ["DRAWS", "ENUMERATED", "WildTest", "joint_lower_tail", "wild_interval", "wild_test"]
+__all__ = [
+    "DRAWS",
+    "ENUMERATED",
+    "WildTest",
+    "joint_lower_tail",
+    "turned_signs",
+    "wild_interval",
+    "wild_test",
+]
 
 ENUMERATED = 12
 """Up to so many clusters all 2**G ways are tried."""
@@ -216,9 +224,27 @@ def _end(line: _Line, *, start: float, step: float, tail: float) -> float:
     return start + outside * step
 
 
+def turned_signs(count: int, *, seed: int, draws: int) -> NDArray[np.int8]:
+    """Return ways to turn the signs of so many clusters: all there are, or as many as are drawn.
+
+    Args:
+        count: How many clusters.
+        seed: Names the stream; not used where there are at most 2**12 ways.
+        draws: How many are drawn where there are more.
+
+    Returns:
+        +1 and -1, int8, shape `(ways, count)`, read-only. All ways begin with the real one.
+
+    Example:
+        >>> turned_signs(2, seed=1, draws=9).tolist()
+        [[1, 1], [-1, 1], [1, -1], [-1, -1]]
+    """
+    return _every_way(count) if count <= ENUMERATED else _drawn_ways(count, seed, draws)
+
+
 def _ways(count: int, *, seed: int, draws: int) -> Iterator[Signs]:
     """Yield the ways to turn the signs of so many clusters, in blocks of rows."""
-    every = _every_way(count) if count <= ENUMERATED else _drawn_ways(count, seed, draws)
+    every = turned_signs(count, seed=seed, draws=draws)
     for first in range(0, len(every), _BLOCK):
         yield every[first : first + _BLOCK].astype(np.float64)
 
