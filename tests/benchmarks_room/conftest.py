@@ -1,6 +1,9 @@
 """What the benchmark room's tests share: item files, and models whose answers were recorded."""
 
+import importlib.util
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +11,7 @@ from dokja.evidence.benchmarks import read_suite
 from dokja.models.serving import Answer, Finish, RecordedModel, recording_bytes
 
 LONGEST = 16
+MAKING = Path(__file__).with_name("engine_logs") / "making.py"
 
 
 def item(number, **changes):
@@ -79,3 +83,19 @@ def model(tmp_path):
         return RecordedModel(path)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def engines():
+    """What runs lm-eval and Inspect unmodified; only in the environment that has them."""
+    if "engine_logs.making" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("engine_logs.making", MAKING)
+        sys.modules["engine_logs.making"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["engine_logs.making"])
+    return sys.modules["engine_logs.making"]
+
+
+@pytest.fixture(scope="session")
+def engine_logs(engines, tmp_path_factory):
+    """Logs that both engines really wrote; see `make_logs`. Tests with it are marked `engines`."""
+    return engines.make_logs(tmp_path_factory.mktemp("engine-logs"))
