@@ -1,6 +1,7 @@
 """The map of all commands, and what happens when one of them raises."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,10 @@ _OBJECTS = 100_000
 _COMMANDS = {
     "new": ("dokja.cli.new:new", "Make a programme folder."),
     "rules": ("dokja.cli.rules:rules", "Check, show and adopt rulebooks."),
+    "simulate": (
+        "dokja.cli.simulate:simulate_command",
+        "Say how often rules would send the better team home, before a stage opens.",
+    ),
     "observe": (
         "dokja.cli.observe:observe",
         "Make a stage's observations and append them to the ledger.",
@@ -43,6 +48,14 @@ _COMMANDS = {
     "library": (
         "dokja.cli.library:library",
         "Keep what a scan needs of many models, and lay one beside all of them.",
+    ),
+    "record": (
+        "dokja.cli.record:record",
+        "Record what an endpoint answers to an unmodified engine.",
+    ),
+    "replay": (
+        "dokja.cli.replay:replay",
+        "Give an engine the recorded answers again, without the endpoint.",
     ),
     "forge": ("dokja.cli.forge:forge", "Build models with a record that can be checked."),
 }
@@ -81,6 +94,9 @@ def main(words: Sequence[str] | None = None) -> None:
     # What modules are made of stays until the end: looking through it for waste at every 700
     # new objects would take a tenth of a short command's time.
     gc.set_threshold(_OBJECTS)
+    # Matrices here are small: threads that share one wait for each other longer than they work
+    # (a trace of the sample took five times as long on two). Whoever says otherwise is heard.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run(words))
 
 
