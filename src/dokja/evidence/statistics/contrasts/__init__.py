@@ -28,6 +28,7 @@ from dokja.evidence.statistics.contrasts.contrast import (
     Ratio,
     Scale,
     contrast,
+    margin_test,
     ratio_of,
 )
 from dokja.evidence.statistics.contrasts.fragility import (
@@ -168,6 +169,7 @@ __all__ = [
     "joint_lower_tail",
     "layout_of",
     "leave_one_out",
+    "margin_test",
     "multiverse",
     "needed",
     "parts_of",
