@@ -14,7 +14,8 @@ from dokja.evidence.benchmarks.importers.declaring import (
 from dokja.evidence.benchmarks.importers.making import Pairing, align, import_rows
 from dokja.evidence.benchmarks.importers.mappings import TableMapping
 from dokja.evidence.benchmarks.importers.plain import read_plain
-from dokja.evidence.benchmarks.importers.tables import import_table
+from dokja.evidence.benchmarks.importers.printed import read_claims
+from dokja.evidence.benchmarks.importers.tables import import_table, pairing_of, replay_claims
 from dokja.evidence.benchmarks.storing import (
     Imported,
     Origin,
@@ -33,10 +34,13 @@ __all__ = [
     "built_in_mapping",
     "import_rows",
     "import_table",
+    "pairing_of",
     "parse_mapping",
+    "read_claims",
     "read_import",
     "read_mapping",
     "read_plain",
     "read_table",
+    "replay_claims",
     "write_import",
 ]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dokja.errors import Mistake, TableError
-from dokja.evidence.benchmarks.importers.aligning import Alignment, align_by_id, align_by_order
-from dokja.evidence.benchmarks.importers.folding import folded
+from dokja.evidence.benchmarks.aligning import Alignment, align_by_id, align_by_order
+from dokja.evidence.benchmarks.folding import folded
 from dokja.evidence.benchmarks.outcomes import Charge, Outcome
 from dokja.evidence.benchmarks.rows import Column, Rows
 from dokja.evidence.benchmarks.storing import Imported

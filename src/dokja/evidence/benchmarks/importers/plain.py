@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dokja.errors import Mistake, TableError
+from dokja.evidence.benchmarks.folding import folded
 from dokja.evidence.benchmarks.importers.delimited import header_of, read_columns, read_lookup
-from dokja.evidence.benchmarks.importers.folding import folded
 from dokja.evidence.benchmarks.importers.mappings import Clustering, Letter, Lookup, TableMapping
 from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome
 from dokja.evidence.benchmarks.rows import Column, Rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.evidence.benchmarks.importers.folding import folded
+from dokja.evidence.benchmarks.folding import folded
 from dokja.evidence.benchmarks.rows import Column, Rows
 
 __all__ = ["Alignment", "align_by_id", "align_by_order", "colliding"]
