@@ -36,6 +36,7 @@ DRAWS = 99_999
 Signs: TypeAlias = NDArray[np.float64]
 
 _NOISE = 1e-9  # relative: ways that differ by less give the same figure, rounded otherwise
+_ROUNDING = 1e-13  # of Σ T²: less than this is left of a difference that is 0
 _BLOCK = 8_192
 _LEAST = 2
 _HALVINGS = 60
@@ -193,11 +194,9 @@ class _Line:
         sums = self.candidate - ratio * self.reference
         means = self.turned[:, 0] - ratio * self.turned[:, 1]
         cross = self.turned[:, 2] - ratio * self.turned[:, 3]
-        count = len(sums)
-        squares = (
-            float(sums @ sums) - 2 * means * cross + means**2 * float(self.shares @ self.shares)
-        )
-        turned = _studentised(means, squares * count / (count - 1))
+        whole = float(sums @ sums)
+        squares = whole - 2 * means * cross + means**2 * float(self.shares @ self.shares)
+        turned = _studentised(means, squares, whole=whole, count=len(sums))
         real = _real(sums, self.shares)
         margin = _NOISE * max(1.0, abs(real))
         far = turned >= real - margin if upper else turned <= real + margin
@@ -271,19 +270,20 @@ def _statistics(signs: Signs, sums: Floats, shares: Floats) -> Floats:
     Σ r*² is written out as Σ T² - 2 m* Σ v T ω + m*² Σ ω², so that no array of ways × clusters
     is made for it.
     """
-    count = len(sums)
     means = signs @ sums
     cross = signs @ (sums * shares[:, None])
-    squares = (sums**2).sum(axis=0) - 2 * means * cross + means**2 * float(shares @ shares)
-    return _studentised(means, squares * count / (count - 1))
+    whole = (sums**2).sum(axis=0)
+    squares = whole - 2 * means * cross + means**2 * float(shares @ shares)
+    return _studentised(means, squares, whole=whole, count=len(sums))
 
 
-def _studentised(means: Floats, variances: Floats) -> Floats:
+def _studentised(means: Floats, squares: Floats, *, whole: Floats | float, count: int) -> Floats:
     """Return means over errors; where nothing varies, as far out as there is, or 0."""
-    floor = _NOISE**2 * means**2
-    varying = variances > floor
-    errors = np.sqrt(np.where(varying, variances, 1.0))
-    return np.where(varying, means / errors, np.copysign(np.inf, means) * (means != 0))
+    varying = squares > _ROUNDING * whole
+    errors = np.sqrt(np.where(varying, squares, 1.0) * count / (count - 1))
+    nothing = np.abs(means) <= _NOISE * np.sqrt(whole)
+    far = np.where(nothing, 0.0, np.copysign(np.inf, means))
+    return np.where(varying, means / errors, far)
 
 
 def _real(sums: Floats, shares: Floats) -> float:
