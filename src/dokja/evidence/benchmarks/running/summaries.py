@@ -1,0 +1,221 @@
+"""What a run came to, in figures, and the one entry that the ledger gets of it.
+
+Making a summary makes `records.jsonl` and `outcomes.npz` too; all three follow from the rest of
+the folder, and making them again gives the same bytes.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+
+from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome
+from dokja.evidence.benchmarks.running.bodies import unwritten
+from dokja.evidence.benchmarks.running.folders import write_whole
+from dokja.evidence.benchmarks.running.forms import Form
+from dokja.evidence.benchmarks.running.opened import OpenRun
+from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
+from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
+from dokja.evidence.benchmarks.running.records import records_of
+from dokja.evidence.benchmarks.scorers import Aids
+from dokja.evidence.ledger import Draft
+from dokja.values import Digest, Json, canonical_bytes
+from dokja.values.trees import Frontier, leaf_hash
+
+__all__ = ["RECORDS", "SUMMARY", "Summary", "conclude", "measured_draft"]
+
+RECORDS, SUMMARY = "records.jsonl", "summary.json"
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        said: The figures as canonical JSON has them.
+        open: Samples that have no answer, and that are not the model's doing.
+        root: RFC 6962 root over the record lines.
+        records: Digest of the record file.
+    """
+
+    said: Mapping[str, Json]
+    open: int
+    root: Digest
+    records: Digest
+
+
+def conclude(
+    run: OpenRun,
+    *,
+    form: Form,
+    aids: Aids,
+    engine: str,
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """Write records, outcomes and summary of a run, and return the summary.
+
+    Args:
+        run: The run, open for reading.
+        form: What was asked.
+        aids: What the scorer may need.
+        engine: Who produces the records.
+        progress: Told how many records were made.
+
+    Raises:
+        RunError: A body is not what was written.
+        RunWriteError: The folder cannot be written.
+    """
+    arrays = OutcomeArrays(run.order, form)
+    counts = _Counts()
+    edge, leaves = Frontier(), []
+    path = run.path / RECORDS
+    part = path.with_name(f".{RECORDS}.part")
+    seen = _Seen()
+    try:
+        with part.open("wb") as file:
+            for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
+                file.write(seen.taken(each.line + b"\n"))
+                leaves.append(leaf_hash(each.line))
+                if len(leaves) == _AT_ONCE:
+                    _grow(edge, leaves)
+                found = each.scoring
+                if each.sample < run.order.scored:
+                    counts.take(found.outcome, found.charge, found.cause)
+                arrays.take(
+                    each.sample, outcome=found.outcome, charge=found.charge, score=found.score
+                )
+            _grow(edge, leaves)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise unwritten(path, error) from error
+    write_whole(run.path / OUTCOMES, arrays.packed)
+    root = Digest(edge.root.hex())
+    said = _said(run, counts, root=root, records=seen.digest)
+    write_whole(run.path / SUMMARY, canonical_bytes(said) + b"\n")
+    return Summary(said=said, open=counts.open, root=root, records=seen.digest)
+
+
+def measured_draft(
+    summary: Summary, run: OpenRun, *, stage: str, model: str, on: date, actor: str
+) -> Draft:
+    """Return the entry that a run took place; `records.jsonl` is its blob.
+
+    Args:
+        summary: Of the run.
+        run: The run.
+        stage: The stage that it was made for.
+        model: Id of the model that answered.
+        on: The day of the run.
+        actor: Who ran it.
+    """
+    asked = run.plan.asked
+    return Draft(
+        kind="run",
+        actor=actor,
+        id=f"run/{stage}/{model}/{asked.suite}",
+        blobs=(summary.records,),
+        body={
+            "on": on.isoformat(),
+            "stage": stage,
+            "model": model,
+            "benchmark": asked.suite,
+            "items": asked.items,
+            "outcomes": summary.said["outcomes"],
+            "items_digest": asked.items_digest,
+            "records": str(summary.records),
+            "records_root": str(summary.root),
+            "responder": run.plan.system.endpoint or run.plan.system.family,
+            "plan": str(run.plan.digest),
+            "journal_head": str(Digest(run.head.hex())),
+            "charges": summary.said["charges"],
+            "epochs": run.plan.epochs,
+        },
+    )
+
+
+class _Seen:
+    """Digests what passes."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+
+    def taken(self, data: bytes) -> bytes:
+        self._hash.update(data)
+        return data
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self._hash.hexdigest())
+
+
+class _Counts:
+    """Counts outcomes, charges and causes of the samples that count."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.charges: Counter[Charge] = Counter()
+        self.causes: Counter[Cause] = Counter()
+        self.open = 0
+
+    def take(self, outcome: Outcome, charge: Charge, cause: Cause | None) -> None:
+        self.outcomes[outcome] += 1
+        self.charges[charge] += 1
+        if cause is not None:
+            self.causes[cause] += 1
+        self.open += charge not in {Charge.NOBODY, Charge.MODEL}
+
+
+def _grow(edge: Frontier, leaves: list[bytes]) -> None:
+    for _ in edge.add(leaves):
+        pass
+    leaves.clear()
+
+
+def _said(run: OpenRun, counts: _Counts, *, root: Digest, records: Digest) -> dict[str, Json]:
+    sums = run.states.sums
+    said: dict[str, Any] = {
+        "v": 1,
+        "kind": "dokja.run",
+        "plan": str(run.plan.digest),
+        "system": run.plan.system.label,
+        "suite": run.plan.asked.suite,
+        "items": run.plan.asked.items,
+        "epochs": run.plan.epochs,
+        "journal": {"head": str(Digest(run.head.hex())), "lines": run.lines},
+        "records": str(records),
+        "records_root": str(root),
+        "outcomes": _in_order(counts.outcomes, Outcome),
+        "charges": _in_order(counts.charges, Charge),
+        "causes": _in_order(counts.causes, Cause),
+        "open": counts.open,
+        "asked": sums.asked,
+        "faults": dict(sorted(sums.faults.items())),
+        "possibly_paid_twice": sums.twice,
+        "lost": sums.lost,
+        "looks": run.looks,
+        "ended": run.why or "cut_off",
+    }
+    if sums.tokens_in or sums.tokens_out:
+        said |= {"tokens_in": sums.tokens_in, "tokens_out": sums.tokens_out}
+    if sums.untold:
+        said["answers_without_tokens"] = sums.untold
+    if run.plan.table is not None:
+        said["cost"] = {
+            "currency": run.plan.table.currency,
+            "micro": sums.cost_micro,
+            "at_most_micro": sums.at_most_micro,
+        }
+    for name, when in (("began", run.opened), ("ended_at", run.closed)):
+        if when is not None:
+            said[name] = datetime.fromtimestamp(when / 1000, UTC).isoformat(timespec="seconds")
+    return said
+
+
+def _in_order(counts: Mapping[Any, int], kind: type[Outcome | Charge | Cause]) -> dict[str, int]:
+    return {each.value: counts[each] for each in kind if counts[each]}
