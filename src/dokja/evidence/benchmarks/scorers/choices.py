@@ -37,6 +37,7 @@ from dokja.values import Digest, Json
 __all__ = ["ChoiceScorer"]
 
 _VERSION = 1
+_BRIEF = 60  # characters
 _ENDING = re.compile(
     r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|예요|이에요|이요|요|임|번입니다|번)?[\s.!*_`\"')\]}$~]*"
 )
@@ -94,8 +95,14 @@ class ChoiceScorer:
 
     def _read(self, task: Task, text: Plain) -> Found | Cause:
         options = options_of(task.choices)
+        if len(text.text) < _BRIEF:
+            brief = _brief(text.text, options)
+            if brief is not None:
+                return brief
+        read = without_listing(text.text, options)
         page = _Page(
-            text=without_listing(text.text, options),
+            text=read,
+            small=read.lower(),
             unblanked=text.text,
             options=options,
             takes_back=self.change_of_mind == "last",
@@ -105,13 +112,23 @@ class ChoiceScorer:
             if not marks:
                 continue
             mark = _agreed(page, marks)
-            if isinstance(mark, Cause):
-                return mark
-            if not 0 <= mark.place < len(options.labels):
-                return Cause.ILLEGAL_LABEL
-            label = options.labels[mark.place]
-            return Found(answer=label, rule=name, start=mark.start, stop=mark.stop)
+            return mark if isinstance(mark, Cause) else _chosen(mark, name, options)
         return Cause.NOT_EXTRACTED
+
+
+def _chosen(mark: Mark, rule: str, options: Options) -> Found | Cause:
+    if not 0 <= mark.place < len(options.labels):
+        return Cause.ILLEGAL_LABEL
+    return Found(answer=options.labels[mark.place], rule=rule, start=mark.start, stop=mark.stop)
+
+
+def _brief(text: str, options: Options) -> Found | Cause | None:
+    """Return what a reply says that holds nothing but a label; the rules below say the same."""
+    match = said.BRIEF.fullmatch(text)
+    mark = None if match is None else mark_of(match, options)
+    if match is None or mark is None:
+        return None
+    return _chosen(mark, "statement" if match.group("head") else "whole", options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +136,7 @@ class _Page:
     """A text that is being read for an option."""
 
     text: str
+    small: str
     unblanked: str
     options: Options
     takes_back: bool
@@ -138,10 +156,12 @@ def _agreed(page: _Page, marks: Sequence[Mark]) -> Mark | Cause:
     return kept[-1] if len({mark.place for mark in kept}) == 1 else Cause.SEVERAL
 
 
-def _found(page: _Page, patterns: Sequence[re.Pattern[str]]) -> list[Mark]:
+def _found(page: _Page, wordings: Sequence[said.Wording]) -> list[Mark]:
     """Return the labels that the patterns find, in order; denied ones left out, joined ones in."""
     found: dict[int, Mark] = {}
-    for pattern in patterns:
+    for pattern, words in wordings:
+        if words and not any(word in page.small for word in words):
+            continue
         for match in pattern.finditer(page.text):
             mark = mark_of(match, page.options)
             if mark is None or said.DENIED.match(page.text, mark.stop):
@@ -209,7 +229,9 @@ def _alone(page: _Page, line: str, *, at: int) -> list[Mark]:
     if named:
         return [mark, *(Mark(place=place, start=mark.start, stop=mark.stop) for place in named)]
     joined = _joined(page, mark)
-    return [mark, *joined] if joined else []
+    if joined and _ENDING.fullmatch(page.text, joined[-1].stop, at + len(line)):
+        return [mark, *joined]
+    return []
 
 
 def _named(rest: str, options: Options) -> list[int]:

@@ -5,6 +5,7 @@ is not chosen; one that is joined to another ("A와 B", "A or B") is one of seve
 """
 
 import re
+from typing import NamedTuple
 
 from dokja.evidence.benchmarks.scorers.marks import LABEL, NONE_OF, OPEN, SHUT
 
@@ -12,6 +13,7 @@ __all__ = [
     "ANY_MARK",
     "BOXED",
     "BOX_HEAD",
+    "BRIEF",
     "DENIED",
     "FINAL",
     "FINAL_HEAD",
@@ -21,6 +23,7 @@ __all__ = [
     "STATED",
     "STATEMENTS",
     "WHOLE",
+    "Wording",
 ]
 
 _MARKED = rf"{OPEN}{LABEL}{SHUT}"
@@ -38,7 +41,8 @@ _KO_LINK = (
     rf"{_ENDS}(?:(?:은|는|이|가)(?=[\s*_`\"'(\[:,①-⑳A-Z\d가-힣ㄱ-ㅎ\\$-])[ \t,:]*"
     r"|[:=→⇒-]+>?[ \t]*|[ \t]*\n\s*|[ \t]+)"
 )
-_EN_NOUN = r"(?:answer|choice|option|response|selection|solution)"
+_EN_NOUNS = ("answer", "choice", "option", "response", "selection", "solution")
+_EN_NOUN = f"(?:{'|'.join(_EN_NOUNS)})"
 _EN_HEAD = (
     r"\b(?:(?:correct|right|best|most\s+appropriate|my|the)\s+)*"
     rf"{_EN_NOUN}(?:\s+(?:choice|option|letter))?"
@@ -80,38 +84,85 @@ _NOT_EN = (
 )
 
 
-def _patterns(*written: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(each) for each in written)
+class Wording(NamedTuple):
+    """A pattern, and words of which one stands wherever it matches: looked for first, as cheaper.
+
+    The words are in small letters; none at all means that the pattern is always tried.
+    """
+
+    pattern: re.Pattern[str]
+    words: tuple[str, ...]
 
 
-STATEMENTS = _patterns(
-    rf"{HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}",
-    rf"{_NUMBERED}(?:\s*[^\n.,:;()]{{0,30}}?)?{SHUT}\s*(?:이|가|은|는|만이?|이야말로)\s*"
-    rf"(?:가장\s*)?{_RIGHT_KO}",
-    rf"{_NUMBERED}\s*(?:을|를|으로|로)\s*(?:선택|고르|고릅|골|택|답)",
-    rf"{_MARKED}(?:[ \t]*\([^()\n]{{1,60}}\))?\s+{_RIGHT_EN}",
-    rf"{_CHOOSE_EN}{OPEN}{LABEL}",
-    rf"(?:아니라|아니고|아닌|말고|대신)\s*,?\s*(?:바로\s*)?{OPEN}{LABEL}",
-    rf"{_NOT_EN}{OPEN}{LABEL}",
+def _worded(pattern: str, *words: str) -> Wording:
+    return Wording(re.compile(pattern), words)
+
+
+STATEMENTS = (
+    _worded(rf"{HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}", "답", "선택", "결론", *_EN_NOUNS),
+    _worded(
+        rf"{_NUMBERED}(?:\s*[^\n.,:;()]{{0,30}}?)?{SHUT}\s*(?:이|가|은|는|만이?|이야말로)\s*"
+        rf"(?:가장\s*)?{_RIGHT_KO}",
+        *("가 정답", "가 답", "이 정답", "이 답", "은 정답", "는 정답", "만 정답", "만이 정답"),
+        *("맞", "옳", "올바", "적절", "적합", "알맞", "타당", "가장 ", "가정답", "이정답"),
+    ),
+    _worded(
+        rf"{_NUMBERED}\s*(?:을|를|으로|로)\s*(?:선택|고르|고릅|골|택|답)", "선택", "고", "택", "답"
+    ),
+    _worded(
+        rf"{_MARKED}(?:[ \t]*\([^()\n]{{1,60}}\))?\s+{_RIGHT_EN}",
+        *(" is ", " seems ", " looks ", " be "),
+    ),
+    _worded(
+        rf"{_CHOOSE_EN}{OPEN}{LABEL}", "choose", "pick", "select", "go with", "chose", "opt", "say"
+    ),
+    _worded(
+        rf"(?:아니라|아니고|아닌|말고|대신)\s*,?\s*(?:바로\s*)?{OPEN}{LABEL}",
+        "아니",
+        "아닌",
+        "말고",
+        "대신",
+    ),
+    _worded(rf"{_NOT_EN}{OPEN}{LABEL}", "not "),
 )
 """An answer is declared."""
-FINAL = _patterns(rf"{FINAL_HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}")
+FINAL = (_worded(rf"{FINAL_HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}", "최종", "마지막", "final"),)
 """An answer is declared to be the last."""
-BOXED = _patterns(rf"{BOX_HEAD}{OPEN}{LABEL}")
+BOXED = (_worded(rf"{BOX_HEAD}{OPEN}{LABEL}", "\\"),)
 """An answer in a box."""
-STATED = _patterns(
-    rf"{_NUMBERED}\s*(?:입니다|이다|예요|이에요|임\b|이라고|라고\s*(?:생각|봅|판단)|인\s*것\s*같)"
+STATED = (
+    _worded(
+        rf"{_NUMBERED}\s*(?:입니다|이다|예요|이에요|임\b|이라고|라고\s*(?:생각|봅|판단)|인\s*것\s*같)",
+        *("입니다", "이다", "예요", "이에요", "임", "라고", "것"),
+    ),
 )
 """A sentence ends on a label: "B입니다"."""
-ANY_MARK = _patterns(
-    rf"[(\[【<「『]\s*{LABEL}\s*[)\]】>」』]",
-    rf"{LABEL}\s*번",
-    rf"(?P<circle>[①-⑳]){NONE_OF['latin']}{NONE_OF['digit']}{NONE_OF['korean']}{NONE_OF['jamo']}",
-    r"(?P<latin>(?<![A-Za-z0-9\\/@#+'’-])[B-HJ](?![A-Za-z0-9+#&'’]|-\w|\.\w))"
-    rf"{NONE_OF['circle']}{NONE_OF['digit']}{NONE_OF['korean']}{NONE_OF['jamo']}",
-    rf"(?:보기|선택지|(?i:option|choice))\s*{OPEN}{LABEL}",
+_JOINT = (
+    rf"{SHUT}\s*번?{SHUT}\s*(?:[,/·&+]|와|과|및|또는|이나|나|혹은|아니면|(?i:\bor\b|\band\b))\s*"
+    rf"(?:(?i:or|and|또는)\s+)?{OPEN}"
+)
+_OTHER = re.sub(r"\(\?P<\w+>", "(?:", LABEL)
+
+
+def _one_row(row: str, pattern: str) -> str:
+    """Return a pattern of one row of labels alone."""
+    return rf"(?P<{row}>{pattern})" + "".join(NONE_OF[each] for each in NONE_OF if each != row)
+
+
+ANY_MARK = (
+    _worded(rf"{LABEL}(?={_JOINT}{_OTHER})"),
+    _worded(rf"[(\[【<「『]\s*{LABEL}\s*[)\]】>」』]"),
+    _worded(rf"{LABEL}\s*번", "번"),
+    _worded(_one_row("circle", r"[①-⑳]")),
+    _worded(_one_row("latin", r"(?<![A-Za-z0-9\\/@#+'’-])[B-HJ](?![A-Za-z0-9+#&'’]|-\w|\.\w)")),
+    _worded(
+        rf"(?:보기|선택지|(?i:option|choice))\s*{OPEN}{LABEL}", "보기", "선택지", "option", "choice"
+    ),
 )
 """A label that can hardly be anything else."""
+_END = r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|이에요|예요|이요|다|요|임)?[\s.!*_`\"')\]}$~]*"
+BRIEF = re.compile(rf"[\s\[(【*_]*(?P<head>{HEAD}|{_KO_NOUN}\s*)?\s*{_NUMBERED}{_END}")
+"""All of a reply that says nothing but a label, or declares one and nothing else."""
 WHOLE = re.compile(
     rf"\s*(?:(?:보기|선택지|(?i:option|choice|answer))\s*)?{_NUMBERED}(?P<rest>[^\n]*)"
 )
@@ -122,11 +173,7 @@ DENIED = re.compile(
     r"|(?i:\s*(?:is|was)\s+(?:not|incorrect|wrong|false)\b|\s*(?:is|was)n't))"
 )
 """What denies the label before it."""
-JOINED = re.compile(
-    rf"{SHUT}\s*번?{SHUT}\s*(?:[,/·&+]|와|과|및|또는|이나|나|혹은|아니면|(?i:\bor\b|\band\b))\s*"
-    rf"(?:(?i:or|and|또는)\s+)?{OPEN}{LABEL}"
-    rf"(?!{SHUT}\s*번?\s*(?:은|는|이|가)\s*(?:아니|아닙|틀))"
-)
+JOINED = re.compile(rf"{_JOINT}{LABEL}(?!{SHUT}\s*번?\s*(?:은|는|이|가)\s*(?:아니|아닙|틀))")
 """What joins a label to the one before it."""
 RETRACTED = re.compile(
     r"(?:아니[,.요!…]|아니\s|아닙니다[,.]|잠깐|잠시만|다시\s*(?:생각|보|검토|확인|계산|읽)|정정|수정하"
