@@ -28,6 +28,10 @@ _COMMANDS = {
         "dokja.cli.observe:observe",
         "Make a stage's observations and append them to the ledger.",
     ),
+    "measure": (
+        "dokja.cli.measure:measure",
+        "Ask a model a suite, keep every answer, and go on where it was stopped.",
+    ),
     "judge": (
         "dokja.cli.judge:judge",
         "Judge a stage, or check a decision that someone sends you.",
@@ -36,6 +40,10 @@ _COMMANDS = {
     "ledger": (
         "dokja.cli.ledger:ledger",
         "Verify, show, append to, prove from, witness and export a ledger.",
+    ),
+    "compare": (
+        "dokja.cli.compare:compare",
+        "Say whether a model reaches the required share of the frontier.",
     ),
     "trace": (
         "dokja.cli.trace:trace",

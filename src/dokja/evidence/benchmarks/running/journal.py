@@ -19,7 +19,6 @@ from dokja.evidence.benchmarks.running.bodies import unwritten
 from dokja.evidence.benchmarks.running.lines import line_of
 from dokja.values import Json
 
-
 __all__ = ["FILE", "Journal", "Line", "read_lines", "said_at"]
 
 FILE = "journal.jsonl"

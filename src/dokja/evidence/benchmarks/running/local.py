@@ -52,7 +52,7 @@ async def run_local(
     session = Session(folder, form=form, limits=limits, sources=sources)
     if begun is not None:
         begun(session)
-    session.scribe.note("open", limits=limits.said)
+    session.open()
     samples = open_samples(folder)
     while session.ending is None and (batch := list(islice(samples, _BATCH))):
         await _ask(session, responder, batch)

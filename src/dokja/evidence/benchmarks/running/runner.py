@@ -56,7 +56,7 @@ async def run_endpoint(
         # Waits need no certain seed: nothing that is recorded depends on them.
         waits = np.random.default_rng(folder.plan.order.seed)
         asker = Asker(session, endpoint=endpoint, waits=waits)
-        session.scribe.note("open", limits=limits.said)
+        session.open()
         broken: RunWriteError | None = None
         try:
             await _ask_all(session, asker)

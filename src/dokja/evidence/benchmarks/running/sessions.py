@@ -29,11 +29,13 @@ class Sources:
         clock: Milliseconds since 1970, UTC; it may step.
         aids: What the scorer may need; for the counts that are shown.
         watch: Told how far it is, every `limits.tick_s`.
+        looks: Whether those who watch see how many are right; the journal says so.
     """
 
     clock: Callable[[], int]
     aids: Aids
     watch: Callable[[Tally], None] | None = None
+    looks: bool = False
 
 
 class Session:
@@ -74,6 +76,16 @@ class Session:
         self._asked_before = self.states.sums.asked
         self._done_before = self.states.settled
         self.settled = self._done_before
+
+    def open(self) -> None:
+        """Write that a session begins, under which limits, and whether its score is looked at.
+
+        Raises:
+            RunWriteError: The folder cannot be written.
+        """
+        self.scribe.note("open", limits=self.limits.said)
+        if self._sources.looks:
+            self.scribe.note("look")
 
     def stop(self, ending: Ending) -> None:
         """Ask nothing new from now on; the first reason counts, the second time drops the rest."""

@@ -118,6 +118,14 @@ class Run(Sourced):
     """RFC 6962 tree over the record lines."""
     responder: Words
     """What answered: `embedded`, `recorded`, or an endpoint's address."""
+    plan: DigestText | None = None
+    """Digest of the plan that was frozen before the first request."""
+    journal_head: DigestText | None = None
+    """Head of the journal in which everything that happened is chained."""
+    charges: dict[Words, Count] | None = None
+    """Whose doing the outcomes are: nobody, model, host, operator, unknown."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """How often each item was asked."""
 
 
 class Ballots(Sourced):

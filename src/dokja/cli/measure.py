@@ -1,0 +1,330 @@
+"""`dokja measure`: ask a model a suite, keep every answer, and go on where it was stopped."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from dokja import __version__
+from dokja.cli.measuring import Given, Prepared, frozen, keep_places, places, prepared
+from dokja.cli.prices import read_prices
+from dokja.cli.printing import as_json, emit, now, say
+from dokja.cli.programmes import unbroken
+from dokja.cli.watching import watching
+from dokja.errors import Mistake, RunError
+from dokja.evidence.benchmarks.running import (
+    Ending,
+    Limits,
+    OpenRun,
+    RunFolder,
+    Session,
+    Sources,
+    Summary,
+    Why,
+    begin_run,
+    conclude,
+    measured_draft,
+    read_plan,
+    refuse_another,
+    run_endpoint,
+    run_local,
+)
+from dokja.evidence.benchmarks.scorers import Aids
+from dokja.models.serving.endpoints import Endpoint, Family, Patience
+
+__all__ = ["measure"]
+
+ACTOR = "dokja"
+ENGINE = f"dokja {__version__}"
+_SIGNALLED = 128
+_IDENTITY, _BAD, _OPEN = 3, 2, 4
+_MILLION = 1_000_000
+
+
+@click.command
+@click.argument("model", required=False)
+@click.option(
+    "--suite",
+    type=click.Path(exists=True, path_type=Path),
+    help="A suite folder, or a .jsonl file of items.",
+)
+@click.option("--endpoint", metavar="URL", help="An OpenAI-compatible endpoint, up to /v1.")
+@click.option("--completions", is_flag=True, default=None, help="Ask /completions, not chat.")
+@click.option("--stream", is_flag=True, default=None, help="Ask for events; tells the first token.")
+@click.option("--reports", multiple=True, metavar="NAME", help="A name the server may give itself.")
+@click.option("--label", help="How results name the system; MODEL where none is given.")
+@click.option("--effort", help="The effort setting, for the record.")
+@click.option("--epochs", type=click.IntRange(1), help="How often each item is asked; 1.")
+@click.option("--seed", type=click.IntRange(0), help="Of the order; 0.")
+@click.option("--sentinels", type=click.IntRange(0), help="Items asked again; 50 of 500 or more.")
+@click.option("--max-tokens", type=click.IntRange(1), help="The longest answer; the suite's own.")
+@click.option("--limit-field", metavar="NAME", help="The field for it; max_tokens.")
+@click.option("--set", "fields", multiple=True, metavar="NAME=JSON", help="A field of requests.")
+@click.option("--convention", help="By which the run is read; strict.")
+@click.option(
+    "--prices",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file: currency, per_million_in, per_million_out.",
+)
+@click.option("--concurrency", type=click.IntRange(1), default=64, help="Most at once; 64.")
+@click.option("--rpm", type=click.FloatRange(0, min_open=True), help="Most requests a minute.")
+@click.option("--tpm", type=click.FloatRange(0, min_open=True), help="Most tokens a minute.")
+@click.option("--budget", metavar="AMOUNT", help="Most to spend, in the currency of --prices.")
+@click.option(
+    "--idle", type=click.FloatRange(0, min_open=True), default=120.0, help="Seconds; 120."
+)
+@click.option(
+    "--total", type=click.FloatRange(0, min_open=True), default=600.0, help="Seconds a try; 600."
+)
+@click.option("--grace", type=click.FloatRange(0), default=30.0, help="Seconds after a signal; 30.")
+@click.option(
+    "--key-env", default="OPENAI_API_KEY", help="The variable that holds the key; OPENAI_API_KEY."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.")
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Go on with this run.",
+)
+@click.option("--show-score", is_flag=True, help="Show how many are right; the journal says so.")
+@click.option(
+    "--programme",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Enter the run into this programme's ledger.",
+)
+@click.option("--stage", help="The stage that it is entered for.")
+@as_json
+def measure(
+    model: str | None,
+    out: Path | None,
+    resume: Path | None,
+    programme: Path | None,
+    stage: str | None,
+    key_env: str,
+    *,
+    show_score: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Ask MODEL every item of a suite, and keep what came back, sample by sample.
+
+    MODEL is the name that an endpoint knows, or without --endpoint a folder that runs in this
+    process. Every answer is on the disk before it counts. A run that is stopped, or killed, goes
+    on with --resume and asks nothing twice that was answered. Faults are asked again by their
+    kind and are never scored.
+
+    \b
+    Examples:
+      dokja measure sample/programme/models/dasom-1 --suite sample/programme/items/sums.jsonl
+      dokja measure my-model --endpoint http://localhost:8000/v1 --suite suites/kmmlu
+      dokja measure --resume runs/kmmlu-my-model
+
+    \b
+    Exit codes: 0 every sample is settled or charged to the model; 2 bad input, another plan, or
+    an endpoint that refuses the requests; 3 another model answered; 4 open samples remain;
+    128 and the signal's number for a run that was interrupted.
+    """
+    if (programme is None) != (stage is None):
+        raise click.UsageError("--programme and --stage go together")
+    limits = _limits(options)
+    given = _given(model, options)
+    made = _resumed(resume, given) if resume is not None else prepared(given)
+    folder = resume or out or Path("runs") / f"{made.plan.asked.suite}-{made.plan.system.label}"
+    if limits.budget_micro is not None and made.plan.prices is None:
+        raise click.UsageError("--budget needs --prices: what a token costs is not known")
+    if resume is None:
+        begin_run(folder, made.plan)
+        keep_places(folder, given)
+    headers = _headers(made, key_env)
+    ending, summary = _run(folder, made, limits, headers=headers, show_score=show_score)
+    if summary is not None and programme is not None and stage is not None:
+        _enter(programme, folder, made, summary, stage=stage)
+    return _tell(folder, ending, summary, as_json=as_json, show_score=show_score)
+
+
+def _given(model: str | None, options: Mapping[str, Any]) -> Given:
+    said = {
+        name: value
+        for name, value in options.items()
+        if name in Given.__slots__ and value not in (None, ())
+    }
+    if "prices" in said:
+        said["prices"] = read_prices(said["prices"])
+    return Given(model=model, **said)
+
+
+def _limits(options: Mapping[str, Any]) -> Limits:
+    budget = None
+    if options["budget"] is not None:
+        try:
+            budget = int(Decimal(options["budget"]) * _MILLION)
+        except (InvalidOperation, ValueError, OverflowError):
+            raise click.UsageError(
+                f"--budget is {options['budget']!r}; expected an amount, such as 12.50"
+            ) from None
+    return Limits(
+        concurrency=options["concurrency"],
+        rpm=options["rpm"],
+        tpm=options["tpm"],
+        budget_micro=budget,
+        patience=Patience(idle_s=options["idle"], total_s=options["total"]),
+        grace_s=options["grace"],
+    )
+
+
+def _resumed(folder: Path, given: Given) -> Prepared:
+    """Return the plan of a run, made again from what it rests on and what was given now.
+
+    Raises:
+        RunError: It would be another plan; every difference is named.
+    """
+    old = read_plan(folder)
+    wanted = frozen(old, given, known=places(folder))
+    if wanted.suite is None or not wanted.suite.exists():
+        wrong = Mistake(
+            file=str(folder),
+            place="",
+            read="a run whose items are no longer where they were",
+            expected="them, to go on asking",
+            remedy="Name them with --suite.",
+        )
+        raise RunError([wrong])
+    made = prepared(wanted)
+    refuse_another(old, made.plan, folder=folder)
+    return made
+
+
+def _headers(made: Prepared, key_env: str) -> dict[str, str]:
+    key = os.environ.get(key_env) if made.plan.family is not Family.EMBEDDED else None
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _run(
+    folder: Path,
+    made: Prepared,
+    limits: Limits,
+    *,
+    headers: Mapping[str, str],
+    show_score: bool,
+) -> tuple[Ending, Summary | None]:
+    """Ask what is open, and make records of everything unless the run was interrupted."""
+    aids = Aids(budget_granted=made.plan.granted)
+    prices = made.plan.table
+    with (
+        RunFolder(folder, order=made.order) as run,
+        watching(show_score=show_score, currency=prices.currency if prices else "") as watch,
+    ):
+        if run.torn is not None:
+            say(f"half a line was cut off the journal and kept in {run.torn}", error=True)
+        sources = Sources(
+            clock=lambda: time.time_ns() // _MILLION, aids=aids, watch=watch, looks=show_score
+        )
+        ending = asyncio.run(_asked(run, made, limits, headers=headers, sources=sources))
+        if ending.why is Why.INTERRUPTED:
+            return ending, None
+        with (
+            Console(stderr=True).status("writing records"),
+            OpenRun(folder, order=made.order) as done,
+        ):
+            return ending, conclude(done, form=made.form, aids=aids, engine=ENGINE)
+
+
+async def _asked(
+    run: RunFolder,
+    made: Prepared,
+    limits: Limits,
+    *,
+    headers: Mapping[str, str],
+    sources: Sources,
+) -> Ending:
+    loop = asyncio.get_running_loop()
+
+    def begun(session: Session) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stopped = Ending(why=Why.INTERRUPTED, signal=int(number))
+            loop.add_signal_handler(number, session.stop, stopped)
+
+    if made.model is not None:
+        return await run_local(
+            run, form=made.form, responder=made.model, limits=limits, sources=sources, begun=begun
+        )
+    endpoint = Endpoint(
+        made.plan.system.endpoint,
+        headers=headers,
+        patience=limits.patience,
+        streamed="stream" in made.plan.request,
+        lines=limits.concurrency,
+    )
+    return await run_endpoint(
+        run, form=made.form, endpoint=endpoint, limits=limits, sources=sources, begun=begun
+    )
+
+
+def _enter(programme: Path, folder: Path, made: Prepared, summary: Summary, *, stage: str) -> None:
+    """Append the run to a programme's ledger, with its records as a blob."""
+    with (
+        unbroken(programme) as opened,
+        OpenRun(folder, order=made.order) as run,
+    ):
+        draft = measured_draft(
+            summary,
+            run,
+            stage=stage,
+            model=made.plan.system.label,
+            on=now().date(),
+            actor=ACTOR,
+        )
+        opened.blobs.put((folder / "records.jsonl").read_bytes())
+        opened.ledger.append([draft], at=now())
+
+
+def _tell(
+    folder: Path, ending: Ending, summary: Summary | None, *, as_json: bool, show_score: bool
+) -> int:
+    code = _code(ending, summary)
+    if summary is None:
+        again = f"dokja measure --resume {folder}"
+        say(f"Stopped. Every answer that came is kept. Go on with: {again}", error=True)
+        return code
+    if as_json:
+        emit({"schema": "dokja.measure/1", "run": str(folder), **summary.said})
+        return code
+    said = summary.said
+    say(f"run       {folder}")
+    shown = dict(said["outcomes"])  # type: ignore[arg-type, call-overload]
+    if ending.why is not Why.DONE and not show_score:
+        # An unfinished run's score is a look at it; whoever wants one says so.
+        settled = sum(shown.pop(name, 0) for name in ("correct", "wrong", "scored"))
+        shown = {"settled": settled, **shown}
+    say("outcomes  " + " · ".join(f"{name} {count:,}" for name, count in shown.items()))
+    if summary.open:
+        say(f"open      {summary.open:,} samples have no answer, and that is not the model's doing")
+    if said["faults"]:
+        listed = " · ".join(f"{name} {n:,}" for name, n in dict(said["faults"]).items())  # type: ignore[arg-type, call-overload]
+        say(f"faults    {listed}")
+    if said["possibly_paid_twice"]:
+        say(f"twice     {said['possibly_paid_twice']} may have been paid for twice")
+    if ending.why is not Why.DONE:
+        say(f"stopped   {ending.why.value}: {ending.detail}")
+    if code in {_BAD, _IDENTITY, _OPEN}:
+        say(f"go on     dokja measure --resume {folder}")
+    return code
+
+
+def _code(ending: Ending, summary: Summary | None) -> int:
+    if ending.signal is not None:
+        return _SIGNALLED + ending.signal
+    match ending.why:
+        case Why.IDENTITY:
+            return _IDENTITY
+        case Why.CONFIGURATION:
+            return _BAD
+        case _:
+            return _OPEN if summary is None or summary.open else 0

@@ -1,0 +1,237 @@
+"""What `dokja measure` is asked for, as a plan: options, the suite, and what an old plan says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dokja.errors import InputError, Mistake
+from dokja.evidence.benchmarks.conventions import CONVENTIONS
+from dokja.evidence.benchmarks.running import (
+    Form,
+    Order,
+    Plan,
+    Prices,
+    System,
+    folder_form,
+    make_plan,
+    plain_form,
+)
+from dokja.evidence.benchmarks.suites import read_suite, read_suite_folder
+from dokja.models.serving import EmbeddedModel, open_model
+from dokja.models.serving.endpoints import Family
+from dokja.values import canonical_bytes, parse_json
+
+__all__ = ["Given", "Prepared", "frozen", "keep_places", "places", "prepared", "read_form"]
+
+PLACES = "given.json"
+_TOKENS = 256
+_SENTINELS = 50
+_ITEMS_FOR_SENTINELS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The options that a plan depends on; None where one was not given.
+
+    `request` is the whole request of the plan of a run that is resumed, where no option asks for
+    another.
+    """
+
+    model: str | None = None
+    suite: Path | None = None
+    endpoint: str | None = None
+    completions: bool | None = None
+    stream: bool | None = None
+    label: str | None = None
+    effort: str | None = None
+    reports: tuple[str, ...] | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    sentinels: int | None = None
+    max_tokens: int | None = None
+    limit_field: str | None = None
+    fields: tuple[str, ...] | None = None
+    prices: Prices | None = None
+    convention: str | None = None
+    request: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A plan with all that it was made from.
+
+    Attributes:
+        plan: The plan.
+        order: That follows from it.
+        form: What is asked.
+        model: Who answers, where it runs in this process.
+    """
+
+    plan: Plan
+    order: Order
+    form: Form
+    model: EmbeddedModel | None
+
+
+def prepared(given: Given) -> Prepared:
+    """Return the plan that the options ask for.
+
+    Raises:
+        click.UsageError: Options are missing, or cannot stand together.
+        InputError: The suite, the prices or a field cannot be read; every mistake at once.
+        NotServableError: The model cannot be run in this process.
+    """
+    if given.model is None:
+        raise click.UsageError("name a MODEL: a folder, or with --endpoint the endpoint's name")
+    if given.suite is None:
+        raise click.UsageError("name the items with --suite: a suite folder or a .jsonl file")
+    family = _family(given)
+    form = read_form(given.suite, family=family)
+    model = open_model(Path(given.model)) if family is Family.EMBEDDED else None
+    tokens = given.max_tokens or form.tokens or _TOKENS
+    name = given.model if model is None else model.name
+    plan, order = make_plan(
+        form,
+        system=_system(given, name=name, family=family, model=model),
+        request=_request(given, name=name, tokens=tokens, family=family),
+        tokens=tokens,
+        epochs=given.epochs or 1,
+        seed=given.seed or 0,
+        sentinels=_sentinels(given, form),
+        prices=given.prices,
+        convention=_convention(given),
+    )
+    return Prepared(plan=plan, order=order, form=form, model=model)
+
+
+def frozen(old: Plan, given: Given, *, known: Mapping[str, str]) -> Given:
+    """Return the options of an old plan, with those that were given anew in their place.
+
+    Args:
+        old: The plan of the run that is resumed.
+        given: What was given now.
+        known: Where suite and model were, when the run began.
+    """
+    suite = known.get("suite")
+    asked_anew = (given.stream, given.max_tokens, given.limit_field, given.fields)
+    before = Given(
+        model=known.get("model", old.system.model),
+        suite=None if suite is None else Path(suite),
+        endpoint=old.system.endpoint or None,
+        completions=old.family is Family.COMPLETIONS,
+        label=old.system.label,
+        effort=old.system.effort,
+        reports=old.system.reported,
+        epochs=old.epochs,
+        seed=old.order.seed,
+        sentinels=old.order.sentinels,
+        max_tokens=old.tokens,
+        prices=old.table,
+        convention=old.convention,
+        request=old.request if all(each is None for each in asked_anew) else None,
+    )
+    both = {
+        name: getattr(before, name) if (now := getattr(given, name)) is None else now
+        for name in Given.__slots__
+    }
+    return Given(**both)
+
+
+def read_form(path: Path, *, family: Family) -> Form:
+    """Return the form of a suite folder, or of a file of items.
+
+    Raises:
+        SuiteError: Something is wrong in it; every mistake at once.
+    """
+    if path.is_dir():
+        return folder_form(read_suite_folder(path), family=family)
+    return plain_form(read_suite(path), family=family)
+
+
+def keep_places(folder: Path, given: Given) -> None:
+    """Keep where suite and model are, beside the run and outside its evidence."""
+    said: dict[str, str] = {}
+    if given.suite is not None:
+        said["suite"] = str(given.suite.resolve())
+    if given.endpoint is None and given.model is not None:
+        said["model"] = str(Path(given.model).resolve())
+    (folder / PLACES).write_bytes(canonical_bytes(said) + b"\n")
+
+
+def places(folder: Path) -> Mapping[str, str]:
+    """Return where suite and model were when a run began; empty where that is not known."""
+    try:
+        said = parse_json((folder / PLACES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
+
+
+def _family(given: Given) -> Family:
+    if given.endpoint is None:
+        return Family.EMBEDDED
+    return Family.COMPLETIONS if given.completions else Family.CHAT
+
+
+def _system(given: Given, *, name: str, family: Family, model: EmbeddedModel | None) -> System:
+    if model is not None:
+        return System(
+            label=given.label or name,
+            family="embedded",
+            model=name,
+            weights=str(model.digest),
+            effort=given.effort,
+        )
+    address = (given.endpoint or "").rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise click.UsageError(f"--endpoint is {address!r}; expected http://… or https://…")
+    return System(
+        label=given.label or name,
+        family="completions" if family is Family.COMPLETIONS else "chat-completions",
+        model=name,
+        endpoint=address if address.endswith(family.path) else address + family.path,
+        reported=tuple(sorted(given.reports)) if given.reports else (name,),
+        effort=given.effort,
+    )
+
+
+def _request(given: Given, *, name: str, tokens: int, family: Family) -> dict[str, Any]:
+    if given.request is not None:
+        return dict(given.request)
+    request: dict[str, Any] = {"model": name, given.limit_field or "max_tokens": tokens}
+    if family is Family.EMBEDDED:
+        return request
+    request["temperature"] = 0
+    if given.stream:
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+    mistakes = []
+    for field in given.fields or ():
+        key, mark, value = field.partition("=")
+        try:
+            request[key] = parse_json(value)
+        except ValueError:
+            mark = ""
+        if not mark or not key or key == family.field:
+            expected = "NAME=JSON, such as temperature=0.6 or reasoning_effort='\"high\"'"
+            mistakes.append(Mistake(file="--set", place="", read=field, expected=expected))
+    if mistakes:
+        raise InputError(mistakes)
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _sentinels(given: Given, form: Form) -> int:
+    if given.sentinels is not None:
+        return given.sentinels
+    return _SENTINELS if len(form.questions) >= _ITEMS_FOR_SENTINELS else 0
+
+
+def _convention(given: Given) -> str:
+    name = given.convention or "strict"
+    if name not in CONVENTIONS:
+        raise click.UsageError(
+            f"--convention is {name!r}; expected one of {', '.join(CONVENTIONS)}"
+        )
+    return name
