@@ -130,7 +130,7 @@ class RandomEndpoint(ThreadingHTTPServer):
             self.asked += 1
             if self.lying is not None:
                 return self.lying
-            sayings = ("{}", "{}.", "The answer is {}.", "({}) it is", "I cannot say")
+            sayings = ("{}", "ANSWER: {}", "ANSWER: {}", "({}) it is", "I cannot say")
             return self.random.choice(sayings).format(self.random.choice(CHOICES))
 
 

@@ -7,6 +7,7 @@ What was asked is asked to its end even if whoever asked has gone: it is paid fo
 """
 
 import asyncio
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from dokja.evidence.benchmarks.exchanges.web import aiohttp, answering, refusal,
 from dokja.values import Digest
 
 __all__ = ["Proxy"]
+
+_LARGE = 1 << 20
 
 _HOP = frozenset(
     {
@@ -136,7 +139,7 @@ class Proxy:
             async with self._client.request(
                 asked.method,
                 URL(self._upstream + asked.path, encoded=True),
-                data=asked.body or None,
+                data=_data(asked.body),
                 headers=_sent(request.headers),
                 allow_redirects=False,
             ) as came:
@@ -223,6 +226,11 @@ def _sent(headers: Mapping[str, str]) -> CIMultiDict[str]:
     )
     sent["Accept-Encoding"] = "identity"
     return sent
+
+
+def _data(body: bytes) -> bytes | io.BytesIO | None:
+    """Return a body as the client wants it: a large one is sent in pieces."""
+    return io.BytesIO(body) if len(body) > _LARGE else body or None
 
 
 def _kept(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
