@@ -1,5 +1,6 @@
 """What all rooms' tests share: closed sockets, calm Hypothesis, and the sample judged once."""
 
+import importlib.util
 import socket
 from pathlib import Path
 
@@ -30,6 +31,25 @@ def closed_sockets(request, monkeypatch):
         raise AssertionError(message)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def endpoint():
+    """Starts endpoints that are always right, and faulty as they are told; see the simulator."""
+    path = ROOT / "tests/simulators/endpoint.py"
+    spec = importlib.util.spec_from_file_location("simulated_endpoint", path)
+    simulator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(simulator)
+    started = []
+
+    def start(answers, *, keep=False, **behaviour):
+        made = simulator.Endpoint(simulator.Behaviour(answers=answers, **behaviour), keep=keep)
+        started.append(made.__enter__())
+        return made
+
+    yield start
+    for each in started:
+        each.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

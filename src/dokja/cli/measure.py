@@ -296,26 +296,28 @@ def _tell(
     if as_json:
         emit({"schema": "dokja.measure/1", "run": str(folder), **summary.said})
         return code
-    said = summary.said
     say(f"run       {folder}")
-    shown = dict(said["outcomes"])  # type: ignore[arg-type, call-overload]
+    shown = dict(summary.outcomes)
     if ending.why is not Why.DONE and not show_score:
         # An unfinished run's score is a look at it; whoever wants one says so.
         settled = sum(shown.pop(name, 0) for name in ("correct", "wrong", "scored"))
         shown = {"settled": settled, **shown}
-    say("outcomes  " + " · ".join(f"{name} {count:,}" for name, count in shown.items()))
+    say("outcomes  " + _listed(shown))
     if summary.open:
         say(f"open      {summary.open:,} samples have no answer, and that is not the model's doing")
-    if said["faults"]:
-        listed = " · ".join(f"{name} {n:,}" for name, n in dict(said["faults"]).items())  # type: ignore[arg-type, call-overload]
-        say(f"faults    {listed}")
-    if said["possibly_paid_twice"]:
-        say(f"twice     {said['possibly_paid_twice']} may have been paid for twice")
+    if summary.faults:
+        say("faults    " + _listed(summary.faults))
+    if summary.twice:
+        say(f"twice     {summary.twice:,} may have been paid for twice")
     if ending.why is not Why.DONE:
         say(f"stopped   {ending.why.value}: {ending.detail}")
     if code in {_BAD, _IDENTITY, _OPEN}:
         say(f"go on     dokja measure --resume {folder}")
     return code
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return " · ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _code(ending: Ending, summary: Summary | None) -> int:

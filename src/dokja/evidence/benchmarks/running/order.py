@@ -9,6 +9,7 @@ never count in a score.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from dokja.values import Digest
 
 __all__ = ["METHOD", "ROUNDS", "Order", "make_order", "sample_key"]
 
-METHOD = "stratified-shuffle/1"
+METHOD: Final = "stratified-shuffle/1"
 ROUNDS = ("start", "middle", "end")
 
 

@@ -37,12 +37,18 @@ class Summary:
 
     Attributes:
         said: The figures as canonical JSON has them.
+        outcomes: How many samples of each outcome, repeats left out.
+        faults: How many tries of each fault class.
+        twice: Samples that may have been paid for twice.
         open: Samples that have no answer, and that are not the model's doing.
         root: RFC 6962 root over the record lines.
         records: Digest of the record file.
     """
 
     said: Mapping[str, Json]
+    outcomes: Mapping[str, int]
+    faults: Mapping[str, int]
+    twice: int
     open: int
     root: Digest
     records: Digest
@@ -98,7 +104,16 @@ def conclude(
     root = Digest(edge.root.hex())
     said = _said(run, counts, root=root, records=seen.digest)
     write_whole(run.path / SUMMARY, canonical_bytes(said) + b"\n")
-    return Summary(said=said, open=counts.open, root=root, records=seen.digest)
+    sums = run.states.sums
+    return Summary(
+        said=said,
+        outcomes=_in_order(counts.outcomes, Outcome),
+        faults=dict(sorted(sums.faults.items())),
+        twice=sums.twice,
+        open=counts.open,
+        root=root,
+        records=seen.digest,
+    )
 
 
 def measured_draft(
@@ -126,7 +141,7 @@ def measured_draft(
             "model": model,
             "benchmark": asked.suite,
             "items": asked.items,
-            "outcomes": summary.said["outcomes"],
+            "outcomes": dict(summary.outcomes),
             "items_digest": asked.items_digest,
             "records": str(summary.records),
             "records_root": str(summary.root),
