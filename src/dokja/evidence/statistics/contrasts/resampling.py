@@ -17,7 +17,7 @@ from dokja.evidence.statistics.streams import uniforms
 __all__ = ["resampled_means", "subsampled_means"]
 
 _BLOCK = 2_000_000  # drawn rows that are held at once: some tens of megabytes
-_SPARE = 16  # so that a draw of very few has enough to choose from
+_SPARE = 32  # so that a draw of very few has enough to choose from
 _BLUEPRINT = {Basis.STRATA, Basis.CLUSTERS_IN_STRATA}
 
 
@@ -94,10 +94,14 @@ def _chosen(items: int, *, size: int, seed: int, label: str) -> NDArray[np.int64
     """Return the places of so many different items, drawn without replacement."""
     if size * 4 <= items:
         # Few of many: a place that comes up again is passed over, which is the same draw.
-        drawn = (uniforms(seed, label, count=2 * size + _SPARE) * items).astype(np.int64)
-        first = np.unique(drawn, return_index=True)[1]
-        if len(first) >= size:
-            return drawn[np.sort(first)[:size]]
+        spare = _SPARE + 2 * size * size // items  # about four times as many as come up again
+        drawn = (uniforms(seed, label, count=size + spare) * items).astype(np.int64)
+        places = np.arange(len(drawn))
+        earliest = np.empty(items, dtype=np.int64)
+        earliest[drawn[::-1]] = places[::-1]
+        new = drawn[earliest[drawn] == places]
+        if len(new) >= size:
+            return new[:size]
     order = uniforms(seed, f"{label}/order", count=items)
     return np.argpartition(order, size - 1)[:size].astype(np.int64)
 
