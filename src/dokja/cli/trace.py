@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from dokja.cli.addresses import access_from, access_options
+from dokja.cli.engines import engine_from, engine_option
 from dokja.cli.library import StandingOut, standing_out
 from dokja.cli.observations import ACTOR, declared_components
 from dokja.cli.printing import as_json, emit, now, say
@@ -62,6 +63,7 @@ _UNCHANGED = "Nothing was compared and nothing was written."
 @click.option("--model", help="SUSPECT's id in that programme's ledger.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one page.")
 @click.option("--lang", type=click.Choice(["en", "ko"]), default="en", help="Language of the text.")
+@engine_option
 @access_options
 @as_json
 def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
@@ -136,7 +138,7 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
     network = {
         key: given[key] for key in ("budget_bytes", "allow_http", "allow_private", "token_from")
     }
-    count, account = len(given["references"]), RangeAccount()
+    count, engine = len(given["references"]), engine_from(given["engine"])
     with ExitStack() as held, Console(stderr=True).status("opening") as status:
         programme = None
         if given["ledger"] is not None:
@@ -144,7 +146,6 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
         first, *rest = _open_all(
             (suspect, *given["references"], *given["controls"]),
             access=access_from(**network),
-            account=account,
             tell=status.update,
         )
         desk = _Desk(programme, model=given["model"])
@@ -154,34 +155,47 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
             rest[:count],
             seed=given["seed"],
             components=desk.components,
-            plan=_plan(given),
+            plan=_plan(given, [first, *rest], apart=engine is not None),
             controls=rest[count:],
             progress=status.update,
+            engine=engine,
         )
         return _Done(
             tracing=tracing,
             names=_names([first, *rest[:count]], tell=status.update),
-            ranges_digest=str(account.digest()) if account.bytes else None,
+            ranges_digest=_ranges_digest([first, *rest]),
             appended=desk.append(tracing, given["references"]),
         )
 
 
-def _plan(given: Mapping[str, Any]) -> Plan:
+def _plan(given: Mapping[str, Any], opened: Sequence[Source], *, apart: bool) -> Plan:
     """Return the plan; of a budget, the suspect is read once for each model beside it."""
     budget = given["budget_bytes"]
-    times = len(given["references"]) * (1 + len(given["controls"]))
+    if budget is not None:
+        beside, readings = len(given["references"]), 1 + len(given["controls"])
+        budget = int(_FOR_VALUES * budget) // (beside * readings)
+        if apart:
+            budget = min(budget, _apart(given["budget_bytes"], opened, among=beside) // readings)
     return Plan(
-        budget_bytes=None if budget is None else int(_FOR_VALUES * budget) // times,
+        budget_bytes=budget,
         thorough=given["thorough"],
         only=frozenset(given["components"]) or None,
         calibration=default_calibration(),
     )
 
 
+def _apart(budget: int, opened: Sequence[Source], *, among: int) -> int:
+    """Return what values may take of each process's share, which fetches every header again."""
+    for source in opened:
+        source.token_rows()  # fetched now, so that it is counted
+    again = max((one.account.bytes for one in opened if one.account is not None), default=0)
+    return max(1, int(_FOR_VALUES * ((budget - again) // among - again)))
+
+
 def _open_all(
-    places: Sequence[str], *, access: Access, account: RangeAccount, tell: Callable[[str], None]
+    places: Sequence[str], *, access: Access, tell: Callable[[str], None]
 ) -> list[Source]:
-    """Return every model opened; of addresses the ranges that are read are noted.
+    """Return every model opened.
 
     Raises:
         InputError: One cannot be opened; every mistake of every one.
@@ -190,14 +204,21 @@ def _open_all(
     mistakes: list[Mistake] = []
     for place in places:
         tell(f"opening {place}")
-        noted = account if "://" in place else None
         try:
-            opened.append(open_source(place, access=access, account=noted))
+            opened.append(open_source(place, access=access))
         except InputError as error:
             mistakes += error.mistakes
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)), changed=_UNCHANGED)
     return opened
+
+
+def _ranges_digest(sources: Iterable[Source]) -> str | None:
+    """Return the digest over all that was read of addresses; none where nothing was."""
+    whole = RangeAccount()
+    for source in sources:
+        whole.take(() if source.account is None else source.account.ranges())
+    return str(whole.digest()) if whole.bytes else None
 
 
 @dataclass(slots=True)

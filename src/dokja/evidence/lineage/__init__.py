@@ -6,10 +6,12 @@ turned residual stream or replaced embeddings are undone. No answer here is "unr
 reason.
 """
 
+from dokja.evidence.lineage.clusters import RayCluster
 from dokja.evidence.lineage.components import ComponentSpec, Inventory, inventory
 from dokja.evidence.lineage.controls import ControlReading
 from dokja.evidence.lineage.documents import SCHEMA, Named, trace_document
 from dokja.evidence.lineage.drafts import finding_drafts
+from dokja.evidence.lineage.engines import Engine, Processes
 from dokja.evidence.lineage.findings import (
     METHOD,
     BranchSummary,
@@ -39,6 +41,7 @@ __all__ = [
     "ControlReading",
     "Derivation",
     "Direction",
+    "Engine",
     "GainReading",
     "Inventory",
     "LayerAgreement",
@@ -48,6 +51,8 @@ __all__ = [
     "OtherFacts",
     "Outcome",
     "Plan",
+    "Processes",
+    "RayCluster",
     "Relation",
     "Setting",
     "TokenRows",

@@ -15,9 +15,11 @@ import numpy as np
 
 from dokja.evidence.lineage.chances import log10_chance_of
 from dokja.evidence.lineage.components import ComponentSpec
+from dokja.evidence.lineage.engines import Engine
 from dokja.evidence.lineage.findings import ComponentFinding, MergeReading, TraceReport
 from dokja.evidence.lineage.merging import decompose
 from dokja.evidence.lineage.other_facts import OtherFacts, other_facts
+from dokja.evidence.lineage.pieces import traced_apart
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.relations import Relation, derivation_of
 from dokja.evidence.lineage.tracing import trace
@@ -106,6 +108,7 @@ def trace_all(
     plan: Plan | None = None,
     controls: Sequence[Source] = (),
     progress: Callable[[str], None] | None = None,
+    engine: Engine | None = None,
 ) -> Tracing:
     """Return what the suspect's components are consistent with, against every reference.
 
@@ -118,27 +121,28 @@ def trace_all(
         plan: What is read and from when on a likeness counts.
         controls: Models that are known to be strangers to the suspect.
         progress: Told what is compared before it is.
+        engine: Where components and references are compared; one after the other, in this
+            process, where there is none. The answer is the same.
 
     Raises:
         ValueError: There is no reference.
+        ClusterError: The engine cannot do the work.
         WeightsError: A file changed since it was checked, or a tokenizer is damaged.
     """
     if not references:
         raise ValueError("a model can only be compared with a reference, and none was given")
     plan = plan if plan is not None else Plan()
     tell = progress if progress is not None else _silent
-    reports = [
-        trace(
-            suspect,
-            reference,
-            rng=np.random.default_rng(seed),
-            components=components,
-            plan=plan,
-            controls=controls,
-            progress=_named(tell, reference.name),
-        )
-        for reference in references
-    ]
+    reports = _reports(
+        suspect,
+        references,
+        seed=seed,
+        components=components,
+        plan=plan,
+        controls=controls,
+        engine=engine,
+        tell=tell,
+    )
     chances = _chances(reports)
     reports = held_together(reports, chances, plan=plan)
     sources = (suspect, *references)
@@ -152,6 +156,43 @@ def trace_all(
         seed=seed,
         plan=plan,
     )
+
+
+def _reports(
+    suspect: Source,
+    references: Sequence[Source],
+    *,
+    seed: int,
+    components: Mapping[str, ComponentSpec] | None,
+    plan: Plan,
+    controls: Sequence[Source],
+    engine: Engine | None,
+    tell: Callable[[str], None],
+) -> list[TraceReport]:
+    """Return one report for each reference, each as if it were the only one."""
+    if engine is not None:
+        return traced_apart(
+            suspect,
+            references,
+            seed=seed,
+            components=components,
+            plan=plan,
+            controls=controls,
+            engine=engine,
+            told=lambda count: tell(f"{count} comparisons done"),
+        )
+    return [
+        trace(
+            suspect,
+            reference,
+            rng=np.random.default_rng(seed),
+            components=components,
+            plan=plan,
+            controls=controls,
+            progress=_named(tell, reference.name),
+        )
+        for reference in references
+    ]
 
 
 def _name_sums(

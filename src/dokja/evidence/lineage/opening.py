@@ -7,6 +7,7 @@ looked at in the same way.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -45,6 +46,12 @@ class Bodies:
         self._plan = plan
         self._seed = seed
         self._held: dict[tuple[int, str], Folded] = {}
+
+    def anew(self) -> "Bodies":
+        """Return the same with nothing folded yet, for a component that is looked at by itself."""
+        other = copy(self)
+        other._held = {}  # noqa: SLF001  # its own class
+        return other
 
     def pairs(self, component: str, role: str) -> list[tuple[Side, Side]]:
         """Return a component of the suspect beside each of the reference's components of a role.

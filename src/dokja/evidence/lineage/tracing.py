@@ -93,7 +93,7 @@ def trace(
             continue
         if progress is not None:
             progress(component.component)
-        found[component.component] = _finding(run, component, theirs)
+        found[component.component] = _finding(_alone(run, component), component, theirs)
     findings = tuple(finding for finding in found.values() if finding is not None)
     return TraceReport(
         suspect=suspect.name,
@@ -127,6 +127,12 @@ def _run(
         rng=rng,
         bodies=Bodies(suspect, reference, plan=plan, seed=seed),
     )
+
+
+def _alone(run: Run, component: ComponentTensors) -> Run:
+    """Return the run for one component, whose draws do not depend on what else is looked at."""
+    words = [run.seed, *component.component.encode()]
+    return replace(run, rng=np.random.default_rng(words), bodies=run.bodies.anew())
 
 
 def _tokenizers(suspect: Source, reference: Source) -> TokenOverlap | None:

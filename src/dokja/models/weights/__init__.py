@@ -8,13 +8,15 @@ an account of the bytes that were read for them.
 from dokja.models.weights.access import Access
 from dokja.models.weights.adapters import Adapter, open_adapter
 from dokja.models.weights.headers import TensorInfo
-from dokja.models.weights.ranges import RangeAccount
-from dokja.models.weights.sources import Source, open_source
+from dokja.models.weights.ranges import RangeAccount, RangeRead
+from dokja.models.weights.sources import Origin, Source, open_source
 
 __all__ = [
     "Access",
     "Adapter",
+    "Origin",
     "RangeAccount",
+    "RangeRead",
     "Source",
     "TensorInfo",
     "open_adapter",

@@ -6,7 +6,7 @@ same; its own digest goes into reports.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -73,6 +73,13 @@ class RangeAccount:
         with self._adding:
             self._ranges.append(entry)
             self._bytes += length
+
+    def take(self, ranges: Iterable[RangeRead]) -> None:
+        """Note ranges that another account holds, such as another process's."""
+        taken = list(ranges)
+        with self._adding:
+            self._ranges += taken
+            self._bytes += sum(one.last - one.first + 1 for one in taken)
 
     def ranges(self) -> tuple[RangeRead, ...]:
         """Return the ranges by file and place; in which order they were read is left out."""

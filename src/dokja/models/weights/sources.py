@@ -7,6 +7,7 @@ lie in the files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +26,44 @@ from dokja.models.weights.remote import take_remote_stock
 from dokja.models.weights.sidecars import token_rows
 from dokja.values import Digest
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Origin", "Source", "open_source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where opened weights lie, so that another process can open them once more.
+
+    Attributes:
+        where: The folder or file with its whole path, or the address.
+        access: What may be asked of the network.
+        headers: Digest over what every header says, so that other weights are not taken for them.
+    """
+
+    where: str
+    access: Access
+    headers: Digest
+
+    def open(self, *, account: RangeAccount | None = None) -> "Source":
+        """Return the weights, opened and checked again.
+
+        Args:
+            account: Where every range that is read is noted; of an address only.
+
+        Raises:
+            WeightsError: They cannot be opened, or their headers say something else.
+        """
+        noted = account if "://" in self.where else None
+        source = open_source(self.where, access=self.access, account=noted)
+        if source.headers != self.headers:
+            wrong = Mistake(
+                file=self.where,
+                place="headers",
+                read=f"headers of {source.headers}",
+                expected=f"those that were opened before, of {self.headers}",
+                remedy="Every machine must see the same files under the same path.",
+            )
+            raise WeightsError([wrong])
+        return source
 
 
 class Source:
@@ -41,7 +79,12 @@ class Source:
     """
 
     def __init__(
-        self, inventory: Inventory, *, as_stored: bool = False, meter: Meter | None = None
+        self,
+        inventory: Inventory,
+        *,
+        as_stored: bool = False,
+        meter: Meter | None = None,
+        opened: tuple[str, Access] | None = None,
     ) -> None:
         self.name = inventory.name
         self.config: Mapping[str, Any] | None = (
@@ -49,6 +92,7 @@ class Source:
         )
         self.account = inventory.account
         self._inventory = inventory
+        self._opened = opened
         self._meter = meter or Meter()
         stored = inventory.stored(self._meter)
         self._held: Mapping[str, Held] = stored if as_stored else inventory.logical(stored)
@@ -73,6 +117,23 @@ class Source:
         return (
             self if self._as_stored else Source(self._inventory, as_stored=True, meter=self._meter)
         )
+
+    @property
+    def headers(self) -> Digest:
+        """Digest over what every header says: of the same files the same, and quick to make."""
+        return self._inventory.headers()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the weights lie and how they are opened again.
+
+        Raises:
+            ValueError: They were not opened by `open_source`.
+        """
+        if self._opened is None:
+            raise ValueError(f"nobody knows where {self.name} lies: it was not opened by name")
+        where, access = self._opened
+        return Origin(where=where, access=access, headers=self.headers)
 
     @property
     def digest(self) -> Digest:
@@ -247,7 +308,12 @@ def open_source(
         ...     (source.names, source.read("w").sum(), source.bytes_read)
         (('w',), np.float32(2.0), 16)
     """
+    access = access or Access()
     if isinstance(where, str) and "://" in where:
-        return Source(take_remote_stock(where, access or Access(), account or RangeAccount()))
+        inventory = take_remote_stock(where, access, account or RangeAccount())
+        return Source(inventory, opened=(where, access))
     inventory = take_stock(Path(where))
-    return Source(inventory if account is None else inventory.accounted(account))
+    return Source(
+        inventory if account is None else inventory.accounted(account),
+        opened=(str(Path(where).absolute()), access),
+    )
