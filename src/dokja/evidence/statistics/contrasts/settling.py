@@ -26,6 +26,7 @@ POWER = 0.8
 """Of a new form to settle the question, where the margin is what it is taken for."""
 
 _LEAST = 2
+_NOISE = 1e-12  # a margin that is 0 but for rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,7 @@ def needed(found: Contrast, parts: Parts | Missing, *, margin: float, alpha: flo
     """
     reach = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(POWER)
     nothing = Missing(reason=MissingReason.NOT_COMPARABLE, what=("margin",))
-    if margin == 0:
+    if abs(margin) <= _NOISE:
         return Need(
             margin=0.0,
             items_in_all=nothing,

@@ -329,14 +329,23 @@ def _changed(
     cells: Cells, layout: Layout, *, terms: ReachTerms, scale: Scale, verdict: Clearance
 ) -> int:
     """Return how many random completions give another verdict."""
-    lean = (
-        replace(layout, strata=None) if terms.generalise_to is GeneraliseTo.NEW_CLUSTERS else layout
-    )
+    lean = _lean(layout, terms=terms)
     found = (
         reading(values, lean, terms=terms, scale=scale)
         for values in cells.completions(count=COMPLETIONS, seed=terms.seed)
     )
     return sum(each.verdict is not verdict for each in found)
+
+
+def _lean(layout: Layout, *, terms: ReachTerms) -> Layout:
+    """Return the layout without what this verdict does not look at."""
+    if terms.generalise_to is GeneraliseTo.NEW_CLUSTERS:
+        return replace(layout, strata=None)
+    if terms.generalise_to is not GeneraliseTo.BLUEPRINT or terms.max_t:
+        return layout
+    if terms.mode is ReferenceMode.CROSSFIT:
+        return replace(layout, crossed=None)
+    return replace(layout, clusters=None, crossed=None)
 
 
 def _ordered(doubts: set[Doubt]) -> tuple[Doubt, ...]:
