@@ -17,7 +17,7 @@ from dokja.public.reports.telling import Teller
 from dokja.public.reports.words import Words, visible
 from dokja.values import Json
 
-__all__ = ["headline", "standing_text", "word_reason"]
+__all__ = ["columns", "headline", "standing_text", "word_reason", "wrapped"]
 
 _GAP = "  "
 _POINTS = slice(1, 3)
@@ -77,8 +77,8 @@ def standing_text(decision: Mapping[str, Json], lang: str, *, width: int = 100) 
     lines = [f"{words.local(read.programme.title)} · {words.local(read.stage.title)}"]
     if read.programme.invented:
         lines.append(words.text("title.invented"))
-    lines += ["", *_wrapped(" ".join(sentences(read, words)), width=width), ""]
-    lines += _table(_rows(read, words=words, tell=tell))
+    lines += ["", *wrapped(" ".join(sentences(read, words)), width=width), ""]
+    lines += columns(_rows(read, words=words, tell=tell))
     lines += ["", *_closing(read, words=words, tell=tell, width=width)]
     return visible("\n".join(lines))
 
@@ -122,16 +122,17 @@ def _closing(decision: Decision, *, words: Words, tell: Teller, width: int) -> l
         said = [words.text("doubt.wrong", range=shown)]
     else:
         said = [words.text("doubt.cannot-be-told")]
-    lines = [line for sentence in said for line in _wrapped(sentence, width=width)]
+    lines = [line for sentence in said for line in wrapped(sentence, width=width)]
     if decision.reliability.settles:
         lines.append(f"{words.text('doubt.settles')}:")
     for reason in merged(decision.reliability.settles):
-        first, *rest = _wrapped(words.reason(reason), width=width - 2)
+        first, *rest = wrapped(words.reason(reason), width=width - 2)
         lines += [f"- {first}", *(f"  {line}" for line in rest)]
     return lines
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows in columns, measured in terminal cells, with a rule below the first."""
     widths = [max(_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
     drawn = [
         _GAP.join(
@@ -143,7 +144,8 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [drawn[0].rstrip(), rule, *(line.rstrip() for line in drawn[1:])]
 
 
-def _wrapped(text: str, *, width: int) -> list[str]:
+def wrapped(text: str, *, width: int) -> list[str]:
+    """Return a sentence in lines of so many terminal cells."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines[-1] else word

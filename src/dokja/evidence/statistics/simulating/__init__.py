@@ -8,6 +8,7 @@ from dokja.evidence.statistics.simulating.cuts import Outcome, cut, outcome_of
 from dokja.evidence.statistics.simulating.designs import (
     Ballots,
     Benchmarks,
+    GeneraliseTo,
     Observation,
     Panel,
     PartDesign,
@@ -34,6 +35,7 @@ __all__ = [
     "Benchmarks",
     "Doubt",
     "DoubtEffect",
+    "GeneraliseTo",
     "Halving",
     "Lever",
     "LeverEffect",

@@ -31,6 +31,7 @@ class Outcome:
     Attributes:
         wrong: Share of stages in which a truly better team is sent home while a worse goes on.
         undecided: Share in which some team is left undecided.
+        going: How many teams go on, on average.
         regret: Mean of how many true points the best team sent home is above the worst that goes
             on; 0 where it is not.
         error: Monte Carlo standard error of `wrong`.
@@ -39,6 +40,7 @@ class Outcome:
 
     wrong: float
     undecided: float
+    going: float
     regret: float
     error: float
     draws: int
@@ -109,6 +111,7 @@ def outcome_of(fates: Fates, truth: Floats) -> Outcome:
     return Outcome(
         wrong=share,
         undecided=float((fates == OPEN).any(axis=1).mean()),
+        going=float((fates == ON).sum(axis=1).mean()),
         regret=float(lost.mean()),
         error=monte_carlo_error(share, draws=draws),
         draws=draws,

@@ -8,11 +8,12 @@ in [0, 1] of what a part can give; standard deviations of responses are on the l
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 __all__ = [
     "Ballots",
     "Benchmarks",
+    "GeneraliseTo",
     "Observation",
     "Panel",
     "PartDesign",
@@ -23,6 +24,7 @@ __all__ = [
 
 PartScale: TypeAlias = Literal["absolute", "to-best", "to-target"]
 TieRule: TypeAlias = Literal["undecided", "all-advance", "part"]
+GeneraliseTo: TypeAlias = Literal["blueprint", "new-clusters", "new-benchmarks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class Benchmarks:
         subject_sd: Of c.
         team_subject_sd: Of d.
         team_item_sd: Of e.
+        team_benchmark_sd: How far a team's share of a benchmark lies from its share of all that
+            could have been chosen; read where another stage would choose other benchmarks.
         faults: Share of responses that are lost and count as wrong.
         fault_batch: How many responses a fault takes at once.
         references: Reference models on the same items; read where the scale is `to-target`.
@@ -59,6 +63,7 @@ class Benchmarks:
     subject_sd: float = 0.8
     team_subject_sd: float = 0.45
     team_item_sd: float = 1.0
+    team_benchmark_sd: float = 0.04
     faults: float = 0.0
     fault_batch: int = 20
     references: int = 3
@@ -73,6 +78,7 @@ class Benchmarks:
             self.subject_sd,
             self.team_subject_sd,
             self.team_item_sd,
+            self.team_benchmark_sd,
             self.reference_step,
         )
         _refuse_below(1, (*whole, self.references))
@@ -172,8 +178,8 @@ class StageDesign:
         level_within: Teams this close to the cut count as level, in points; 0 for equal points.
         decimals: To how many the total is rounded before the cut; none for as it is.
         agreement: Correlation of a team's true standing between parts, in [0, 1].
-        generalise_to: Whether the subjects are a sample (`new-clusters`) or all there is
-            (`blueprint`).
+        generalise_to: What another stage would draw anew: items of the same subjects
+            (`blueprint`), other subjects (`new-clusters`), or other benchmarks too.
     """
 
     teams: int
@@ -184,7 +190,7 @@ class StageDesign:
     level_within: float = 0.0
     decimals: int | None = None
     agreement: float = 0.5
-    generalise_to: Literal["new-clusters", "blueprint"] = "new-clusters"
+    generalise_to: GeneraliseTo = "new-clusters"
 
     def __post_init__(self) -> None:
         named = [part.part for part in self.parts]
@@ -194,6 +200,9 @@ class StageDesign:
             raise ValueError("a stage needs parts, each once")
         if (self.ties == "part") != bool(self.tie_parts) or set(self.tie_parts) - set(named):
             raise ValueError(f"ties ({self.ties}) cannot be broken by {self.tie_parts}")
+        if self.generalise_to not in get_args(GeneraliseTo):
+            known = ", ".join(get_args(GeneraliseTo))
+            raise ValueError(f"generalise_to is {self.generalise_to!r}, not one of {known}")
         if not 0 <= self.agreement <= 1 or self.level_within < 0:
             raise ValueError("agreement lies in [0, 1], and a margin is at least 0")
 

@@ -9,7 +9,7 @@ undecided is wrong less often because it says less.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from dokja.evidence.statistics.simulating.designs import (
     Ballots,
@@ -22,6 +22,7 @@ from dokja.evidence.statistics.simulating.designs import (
 __all__ = ["Lever", "LeverKind", "evidence_levers", "rule_levers"]
 
 LeverKind: TypeAlias = Literal[
+    "benchmarks",
     "items",
     "subjects",
     "epochs",
@@ -110,6 +111,10 @@ def _benchmark_levers(stage: StageDesign) -> list[Lever]:
             more = partial(_in_benchmarks, more=partial(_more_subjects, factor=factor))
             after = subjects * factor
             found.append(_lever(stage, more, kind="subjects", before=subjects, after=after))
+    if stage.generalise_to == "new-benchmarks":
+        more = partial(_in_benchmarks, more=_twice_the_benchmarks)
+        count = sum(each.benchmarks for each in seen)
+        found.append(_lever(stage, more, kind="benchmarks", before=count, after=2 * count))
     epochs = max(each.epochs for each in seen)
     more = partial(_in_benchmarks, more=_four_epochs)
     found.append(_lever(stage, more, kind="epochs", before=epochs, after=epochs * _FACTORS[-1]))
@@ -165,7 +170,7 @@ def _of_part(
 
 
 def _in_part(stage: StageDesign, *, part: str, quantity: str, after: int) -> StageDesign:
-    change: dict[str, int] = {quantity: after}
+    change: dict[str, Any] = {quantity: after}
     parts = tuple(
         replace(each, seen_by=replace(each.seen_by, **change)) if each.part == part else each
         for each in stage.parts
@@ -199,3 +204,7 @@ def _no_faults(seen: Benchmarks) -> Benchmarks:
 
 def _twice_the_references(seen: Benchmarks) -> Benchmarks:
     return replace(seen, references=2 * seen.references)
+
+
+def _twice_the_benchmarks(seen: Benchmarks) -> Benchmarks:
+    return replace(seen, benchmarks=2 * seen.benchmarks)

@@ -7,20 +7,27 @@ them to, against the generators of `observing`.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
-from typing import Literal, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.evidence.statistics.simulating.designs import Ballots, Benchmarks, Panel, PartDesign
+from dokja.evidence.statistics.simulating.designs import (
+    Ballots,
+    Benchmarks,
+    GeneraliseTo,
+    Panel,
+    PartDesign,
+)
 
 __all__ = ["Moments", "abilities_of", "logit_covariances", "logit_means", "moments_of", "win_means"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_NODES = 40
+_REACH = 7.0
+_STEP = 0.25
 _STEPS = 60
 _WIDEST = 12.0
 _GRID = 4_001
@@ -45,7 +52,7 @@ def moments_of(
     part: PartDesign,
     truth: Floats,
     *,
-    generalise_to: Literal["new-clusters", "blueprint"] = "new-clusters",
+    generalise_to: GeneraliseTo = "new-clusters",
 ) -> Moments:
     """Return the moments of a part's observed shares.
 
@@ -53,7 +60,7 @@ def moments_of(
         part: How it is observed.
         truth: True share of each team, shape `(teams,)`; for ballots its true strength, in
             log-odds.
-        generalise_to: Whether another stage would have drawn other subjects.
+        generalise_to: What another stage would draw anew.
 
     Example:
         >>> panel = PartDesign(part="expert", points=35, scale="absolute", seen_by=Panel(raters=10))
@@ -61,13 +68,23 @@ def moments_of(
         >>> np.round(found.covariance, 6).tolist()
         [[0.00164, 0.00064], [0.00064, 0.00164]]
     """
+    return _moments(part, tuple(truth.tolist()), generalise_to)
+
+
+@lru_cache(maxsize=512)
+def _moments(part: PartDesign, true: tuple[float, ...], generalise_to: GeneraliseTo) -> Moments:
+    """Return the moments; designs that differ in one part share those of all others."""
+    truth = np.array(true)
     match part.seen_by:
         case Benchmarks() as seen:
             count = seen.references if part.scale == "to-target" else 0
             levels = seen.reference_level - seen.reference_step * np.arange(count)
             mean = np.concatenate([truth, levels])
-            new = generalise_to == "new-clusters"
+            new = generalise_to != "blueprint"
             covariance = _benchmark_covariance(seen, mean, new_subjects=new)
+            if generalise_to == "new-benchmarks":
+                other = seen.team_benchmark_sd**2 / seen.benchmarks
+                covariance = covariance + np.eye(len(mean)) * other
             return Moments(mean=mean, covariance=covariance, teams=len(truth))
         case Panel() as seen:
             return Moments(
@@ -118,7 +135,7 @@ def logit_covariances(centres: Floats, covariance: Floats, *, paired: Floats) ->
             share only this much.
 
     Returns:
-        Shape `(k, k)`, by Gauss-Hermite quadrature over both.
+        Shape `(k, k)`, by quadrature over both.
     """
     nodes, weights = _quadrature()
     spread = np.sqrt(covariance)
@@ -143,8 +160,7 @@ def win_means(strengths: Floats, *, taste_sd: float) -> Floats:
         taste_sd: How far voters differ about each team.
     """
     gap = strengths[..., :, None] - strengths[..., None, :]
-    grid = np.linspace(-_WIDEST, _WIDEST, _GRID)  # read off: fields are drawn by the ten thousand
-    chances = np.interp(gap, grid, logit_means(grid, sd=taste_sd * float(np.sqrt(2))))
+    chances = np.interp(gap, *_win_table(taste_sd))
     shares: Floats = (chances.sum(axis=-1) - 0.5) / (strengths.shape[-1] - 1)
     return shares
 
@@ -215,9 +231,22 @@ def _ballot_moments(seen: Ballots, strengths: Floats) -> tuple[Floats, Floats]:
     return win_means(strengths, taste_sd=seen.taste_sd), found
 
 
+@lru_cache(maxsize=64)
+def _win_table(taste_sd: float) -> tuple[Floats, Floats]:
+    """Return strengths' differences and the chance of winning at each, to be read off."""
+    grid = np.linspace(-_WIDEST, _WIDEST, _GRID)
+    return grid, logit_means(grid, sd=taste_sd * float(np.sqrt(2)))
+
+
 @cache
 def _quadrature() -> tuple[Floats, Floats]:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    """Return nodes and weights of the normal distribution.
+
+    Equal steps: for what is smooth on the whole line their error falls off exponentially, and
+    where the logistic curve is steep they are closer than as many Gauss-Hermite nodes.
+    """
+    nodes = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()
 
 

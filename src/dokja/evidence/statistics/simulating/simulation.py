@@ -238,9 +238,11 @@ def noise_sources(
     found = []
     for part, variance in zip(stage.parts, variances, strict=True):
         subjects = None
-        if isinstance(part.seen_by, Benchmarks) and stage.generalise_to == "new-clusters":
+        if isinstance(part.seen_by, Benchmarks) and stage.generalise_to != "blueprint":
             truth = truth_of(part, equal)
-            every = _difference(moments_of(part, truth).covariance)
+            every = _difference(
+                moments_of(part, truth, generalise_to=stage.generalise_to).covariance
+            )
             within = _difference(moments_of(part, truth, generalise_to="blueprint").covariance)
             subjects = 1 - within / every
         share = variance / whole if whole else 0.0
@@ -340,7 +342,7 @@ def _halving(
     if alone:
         alone.sort(key=lambda effect: effect.outcome.wrong)
         return tuple(Halving(levers=(e.lever,), outcome=e.outcome) for e in alone)
-    best = {}
+    best: dict[object, LeverEffect] = {}
     for effect in effects:  # of two steps of one thing, the longer serves a set better
         kept = best.get(effect.lever.group)
         if kept is None or effect.outcome.wrong < kept.outcome.wrong:
