@@ -1,12 +1,13 @@
 """Exact tests and intervals for counts: how often something of two kinds happened.
 
 Nothing is approximated by a normal distribution, so that three flips of three are told apart from
-thirty of thirty. Tails are summed term by term.
+thirty of thirty.
 """
 
 import math
 
 from dokja.evidence.statistics.intervals import check_level
+from dokja.evidence.statistics.student import beta_share
 from dokja.values import Estimate, Measured, Missing, MissingReason
 
 __all__ = ["binomial_at_least", "mcnemar", "mcnemar_more", "share_of"]
@@ -33,30 +34,8 @@ def binomial_at_least(successes: int, *, trials: int, chance: float) -> float:
         raise ValueError(f"{successes} of {trials} at a chance of {chance} cannot be")
     if successes <= 0:
         return 1.0
-    if chance in {0.0, 1.0}:
-        return chance
-    # The shorter side of the mean is summed, so that a small tail keeps its digits.
-    if successes > trials * chance:
-        return _summed(range(successes, trials + 1), trials=trials, chance=chance)
-    return max(0.0, 1 - _summed(range(successes), trials=trials, chance=chance))
-
-
-def _summed(counts: range, *, trials: int, chance: float) -> float:
-    start = math.lgamma(trials + 1)
-    sure, other = math.log(chance), math.log1p(-chance)
-    return min(
-        1.0,
-        math.fsum(
-            math.exp(
-                start
-                - math.lgamma(k + 1)
-                - math.lgamma(trials - k + 1)
-                + k * sure
-                + (trials - k) * other
-            )
-            for k in counts
-        ),
-    )
+    # The sum of the tail is an incomplete beta function (Abramowitz and Stegun 26.5.24).
+    return beta_share(chance, 1 - chance, a=successes, b=trials - successes + 1)
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -67,7 +46,7 @@ def mcnemar(gained: int, lost: int) -> float:
         lost: Pairs that went the other way, at least 0.
 
     Example:
-        >>> mcnemar(0, 5), mcnemar(0, 0)
+        >>> round(mcnemar(0, 5), 9), mcnemar(0, 0)
         (0.0625, 1.0)
     """
     return min(1.0, 2 * mcnemar_more(max(gained, lost), min(gained, lost)))

@@ -8,7 +8,7 @@ are scalar and pure, and take degrees of freedom that need not be whole.
 import math
 from functools import lru_cache
 
-__all__ = ["student_quantile", "student_share_below"]
+__all__ = ["beta_share", "student_quantile", "student_share_below"]
 
 _CLOSE = 1e-15
 _TINY = 1e-300
@@ -37,7 +37,7 @@ def student_share_below(t: float, *, df: float) -> float:
     inner, outer = df / (df + t * t), t * t / (df + t * t)
     if inner == 0:
         return 1.0 if t > 0 else 0.0
-    tail = _beta_share(inner, outer, a=df / 2, b=0.5) / 2
+    tail = beta_share(inner, outer, a=df / 2, b=0.5) / 2
     return 1 - tail if t > 0 else tail
 
 
@@ -74,13 +74,24 @@ def student_quantile(share: float, *, df: float) -> float:
     return high
 
 
-def _beta_share(x: float, rest: float, *, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b), with rest = 1 - x."""
+def beta_share(x: float, rest: float, *, a: float, b: float) -> float:
+    """Return the regularised incomplete beta function I_x(a, b), with rest = 1 - x.
+
+    Both x and 1 - x are taken, so that neither is formed by a difference.
+
+    Args:
+        x: In [0, 1].
+        rest: 1 - x.
+        a: Above 0.
+        b: Above 0.
+    """
+    if x == 0:
+        return 0.0
     if rest == 0:
         return 1.0
     # The fraction converges fast below the mean; above it the other tail is asked for.
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta_share(rest, x, a=b, b=a)
+        return 1 - beta_share(rest, x, a=b, b=a)
     front = math.exp(
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     )
