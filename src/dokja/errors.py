@@ -9,6 +9,7 @@
     │   │   └── RemoteError       an address cannot be read, or not within the bounds that were set
     │   ├── LibraryError          an entry of a reference library is damaged, foreign or taken
     │   ├── SuiteError            a benchmark's items or a batch of ballots or sheets is wrong
+    │   │   └── SanityError       a scorer or judge that did not pass may give no evidence
     │   ├── TableError            somebody's results, a mapping of them or a stored table is wrong
     │   ├── RecipeError           a recipe or plan of the forge is wrong
     │   ├── CorpusError           packed token data are missing, damaged or of another tokenizer
@@ -70,6 +71,7 @@ __all__ = [
     "RulebookError",
     "RunError",
     "RunWriteError",
+    "SanityError",
     "SuiteError",
     "TableError",
     "TransformError",
@@ -180,6 +182,12 @@ class SuiteError(InputError):
 
 class TableError(InputError):
     """Somebody's results, a mapping of them, or a stored table of outcomes cannot be used."""
+
+
+class SanityError(SuiteError):
+    """Records were scored by a scorer or judge that did not pass the sanity suite."""
+
+    exit_code = 3
 
 
 class RecipeError(InputError):

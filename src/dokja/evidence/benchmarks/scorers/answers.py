@@ -20,12 +20,16 @@ _BOX = re.compile(rf"{BOX_HEAD}(?P<answer>[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*)\}
 _DECLARED: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "boxed": _BOX,
-        "final": re.compile(rf"{FINAL_HEAD}[ \t]*(?P<answer>[^\n]+)"),
-        "statement": re.compile(rf"{HEAD}[ \t]*(?P<answer>[^\n]+)"),
+        "final": re.compile(rf"{FINAL_HEAD}[ \t]*(?=(?P<answer>[^\n]+))"),
+        "statement": re.compile(rf"{HEAD}[ \t]*(?=(?P<answer>[^\n]+))"),
     }
 )
 _SENTENCE_END = re.compile(
     r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s*왜냐|\s*(?:because|since)\b"
+)
+_INSTEAD = re.compile(
+    r"[^\n.]{1,80}?(?:이|가)?\s*(?:아니라|아니고)\s*,?\s*(?P<rest>\S.*)"
+    r"|\s*(?i:not)\s[^\n.]{1,80}?\s(?i:but|rather)\s+(?P<other>\S.*)"
 )
 _EDGES = " \t\n\r\"'`*_~「」『』“”‘’<>《》〈〉"
 
@@ -36,15 +40,17 @@ class Passage:
 
     Attributes:
         rule: The rule that found it.
-        text: From the declaration to the end of its line.
+        text: From the declaration to the end of its line, without what is denied at its beginning.
         start: Where it begins.
         clause: How many of its characters make up its first clause.
+        line: The same with what is denied.
     """
 
     rule: str
     text: str
     start: int
     clause: int
+    line: str
 
 
 def passages(text: str, rules: Sequence[str]) -> tuple[Passage, ...]:
@@ -93,9 +99,13 @@ def _standing(text: str, found: Sequence[re.Match[str]], rule: str) -> Iterator[
 def _passage(text: str, *, at: int, rule: str) -> Passage | None:
     body = text.lstrip(_EDGES)
     at += len(text) - len(body)
-    body = body.rstrip(_EDGES)
+    line = body = body.rstrip(_EDGES)
+    instead = _INSTEAD.match(body)
+    if instead is not None:
+        begin = max(instead.start("rest"), instead.start("other"))
+        at, body = at + begin, body[begin:]
     if not body:
         return None
     end = _SENTENCE_END.search(body)
     clause = len(body[: end.start()].rstrip(_EDGES)) if end and end.start() else len(body)
-    return Passage(rule=rule, text=body, start=at, clause=clause)
+    return Passage(rule=rule, text=body, start=at, clause=clause, line=line)

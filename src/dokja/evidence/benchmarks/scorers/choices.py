@@ -38,6 +38,7 @@ __all__ = ["ChoiceScorer"]
 
 _VERSION = 1
 _BRIEF = 60  # characters
+_NEAR = 16  # characters before a label in which another one may be joined to it
 _ENDING = re.compile(
     r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|예요|이에요|이요|요|임|번입니다|번)?[\s.!*_`\"')\]}$~]*"
 )
@@ -176,8 +177,12 @@ def _found(page: _Page, wordings: Sequence[said.Wording]) -> list[Mark]:
 
 
 def _joined(page: _Page, mark: Mark) -> list[Mark]:
-    """Return the labels that are joined to one: "A와 B", "A, B, C"."""
+    """Return the labels that are joined to one, on either side: "A와 B", "A, B, C"."""
     found = []
+    led = said.LED.search(page.text, max(0, mark.start - _NEAR), mark.start)
+    before = None if led is None else mark_of(led, page.options)
+    if before is not None:
+        found.append(before)
     match = said.JOINED.match(page.text, mark.stop)
     while match is not None:
         other = mark_of(match, page.options)

@@ -12,7 +12,7 @@ from dokja.evidence.benchmarks.scorers.choices import ChoiceScorer
 from dokja.evidence.benchmarks.scorers.exact import ExactScorer
 from dokja.evidence.benchmarks.scorers.judged import JudgeScorer
 from dokja.evidence.benchmarks.scorers.numbers import NumericScorer
-from dokja.evidence.benchmarks.scorers.patterns import PatternScorer, pattern_fault
+from dokja.evidence.benchmarks.scorers.patterns import PatternScorer, example_fault, pattern_fault
 from dokja.evidence.benchmarks.scorers.programs import CodeScorer
 from dokja.evidence.benchmarks.scorers.tasks import Scorer
 from dokja.values import shown
@@ -101,6 +101,7 @@ KINDS: Mapping[str, tuple[Callable[..., Scorer], Mapping[str, _Option]]] = Mappi
             PatternScorer,
             {
                 "pattern": _PATTERN,
+                "example": (_is_text, "a right reply of the declared form, with {{key}} in it"),
                 "take": _one_of("only", "first", "last"),
                 "compare": _one_of("text", "verbatim", "number"),
                 "refusals": _REFUSALS,
@@ -120,7 +121,7 @@ KINDS: Mapping[str, tuple[Callable[..., Scorer], Mapping[str, _Option]]] = Mappi
 )
 """Each kind of scorer: what makes it, and its options."""
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"pattern": ("pattern",), "judge": ("judge", "criteria")}
+    {"pattern": ("pattern", "example"), "judge": ("judge", "criteria")}
 )
 """Options without which a kind cannot be."""
 
@@ -162,4 +163,9 @@ def read_scorer(said: Mapping[str, Any], *, file: str) -> tuple[Scorer | None, t
             mistakes.append(Mistake(file=file, place=f"scorer.{key}", read=read, expected=expected))
         else:
             given[key] = tuple(value) if isinstance(value, list) else value
+    if kind == "pattern" and not mistakes:
+        fault = example_fault(given["pattern"], given["example"])
+        if fault:
+            read = shown(repr(given["example"]))
+            mistakes.append(Mistake(file=file, place="scorer.example", read=read, expected=fault))
     return (None, tuple(mistakes)) if mistakes else (make(**given), ())

@@ -126,13 +126,13 @@ class ExactScorer:
 
     def _found(self, passage: Passage, keys: frozenset[str]) -> Found:
         """Return the passage's first clause, or all of it if a key holds more than a clause."""
-        clause = passage.text[: passage.clause]
-        length = len(clause)
-        if keys.isdisjoint(self._forms(clause)) and not keys.isdisjoint(self._forms(passage.text)):
-            length = len(passage.text)
-        answer = passage.text[:length]
-        stop = passage.start + length
-        return Found(answer=answer, rule=passage.rule, start=passage.start, stop=stop)
+        start, answer = passage.start, passage.text[: passage.clause]
+        if keys.isdisjoint(self._forms(answer)):
+            for whole in (passage.text, passage.line):
+                if not keys.isdisjoint(self._forms(whole)):
+                    start, answer = passage.start + len(passage.text) - len(whole), whole
+                    break
+        return Found(answer=answer, rule=passage.rule, start=start, stop=start + len(answer))
 
     def _folded(self, text: str) -> str:
         read = plain(text).text.casefold().strip(_EDGES)

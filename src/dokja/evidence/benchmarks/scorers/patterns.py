@@ -24,7 +24,7 @@ from dokja.evidence.benchmarks.scorers.tasks import (
 from dokja.evidence.benchmarks.scorers.texts import Plain
 from dokja.values import Digest, Json
 
-__all__ = ["PatternScorer", "pattern_fault"]
+__all__ = ["PatternScorer", "example_fault", "pattern_fault"]
 
 _VERSION = 1
 _NESTED = re.compile(r"[^\\](?:[+*]|\{\d+,\d*\})[^()]*\)(?:[+*]|\{\d+,\d*\})|\)[+*][^()]*\)[+*{]")
@@ -50,24 +50,41 @@ def pattern_fault(pattern: object) -> str:
     return ""
 
 
+def example_fault(pattern: str, example: str) -> str:
+    """Return what keeps an example from showing what the pattern finds; empty if nothing does.
+
+    Example:
+        >>> example_fault("#(?P<answer>.+)", "{{key}}")
+        'a reply in which the pattern finds the answer'
+    """
+    if "{{key}}" not in example:
+        return "the place {{key}} where the answer stands"
+    match = re.search(pattern, example.replace("{{key}}", "17"), re.MULTILINE)
+    right = match is not None and (match.group("answer") or "").strip() == "17"
+    return "" if right else "a reply in which the pattern finds the answer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternScorer:
     r"""Reads an answer out by a pattern.
 
     Attributes:
         pattern: With a group `answer`; `^` and `$` are the ends of lines.
+        example: A right reply of the declared form, with the place `{{key}}` for the answer.
         take: Which match counts: `only` if all must agree, `first` or `last`.
         compare: `text` as the scorer `exact` does, `verbatim` sign by sign, `number` as numbers.
         refusals: Patterns that mark a refusal, looked for where no answer was read out.
 
     Example:
         >>> task = Task(id="sum", keys=("7",))
-        >>> scorer = PatternScorer(pattern=r"####\s*(?P<answer>\S+)", compare="number")
+        >>> pattern = r"####\s*(?P<answer>\S+)"
+        >>> scorer = PatternScorer(pattern=pattern, example="#### {{key}}", compare="number")
         >>> scorer.score(task, Reply(text="3 + 4\n#### 7.0")).outcome.value
         'correct'
     """
 
     pattern: str
+    example: str
     take: str = "only"
     compare: str = "text"
     refusals: tuple[str, ...] = ()
@@ -103,6 +120,7 @@ class PatternScorer:
     def _options(self) -> Mapping[str, Json]:
         return {
             "pattern": self.pattern,
+            "example": self.example,
             "take": self.take,
             "compare": self.compare,
             "refusals": list(self.refusals),

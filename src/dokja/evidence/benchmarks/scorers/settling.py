@@ -30,6 +30,7 @@ FILTERED = frozenset({"content_filter", "content-filter", "safety", "prohibited_
 
 _LONGEST_READ = 200_000
 _SPACES = re.compile(r"\s+")
+_QUOTED = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 
 
 def digest_of(kind: str, version: int, options: Mapping[str, Json]) -> Digest:
@@ -100,27 +101,33 @@ def without_echo(text: Plain, prompt: str) -> Plain:
 
     Blanked signs become spaces, so that places stay. A whole prompt that is repeated is blanked
     wherever it stands; so is every line that is a line of the prompt, but for lines that are an
-    option alone: repeating one option is a way of answering.
+    option alone: repeating one option is a way of answering. Signs of quotation are passed over.
 
     Example:
         >>> prompt = "Which?\nA. one\nB. two\nEnd with: Answer: A"
         >>> without_echo(plain("End with: Answer: A\nB. two"), prompt).text.split()
         ['B.', 'two']
     """
+    read = text.text
+    if ">" in read:
+        read = _QUOTED.sub(lambda match: " " * len(match.group()), read)
     told = _told(prompt)
     if told is None:
-        return text
+        return _replaced(text, read)
     whole, lines = told
-    read = text.text
     place = read.find(whole)
     while place >= 0:
         read = read[:place] + _blank(whole) + read[place + len(whole) :]
-        place = read.find(whole)
+        place = read.find(whole, place + len(whole))
     if lines:
         read = "\n".join(
             _blank(line) if _SPACES.sub(" ", line).strip() in lines else line
             for line in read.split("\n")
         )
+    return _replaced(text, read)
+
+
+def _replaced(text: Plain, read: str) -> Plain:
     if read == text.text:
         return text
     return Plain(text=read, starts=text.starts, offset=text.offset, length=text.length)

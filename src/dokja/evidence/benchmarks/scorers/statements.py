@@ -19,6 +19,7 @@ __all__ = [
     "FINAL_HEAD",
     "HEAD",
     "JOINED",
+    "LED",
     "RETRACTED",
     "STATED",
     "STATEMENTS",
@@ -175,6 +176,8 @@ DENIED = re.compile(
 """What denies the label before it."""
 JOINED = re.compile(rf"{_JOINT}{LABEL}(?!{SHUT}\s*번?\s*(?:은|는|이|가)\s*(?:아니|아닙|틀))")
 """What joins a label to the one before it."""
+LED = re.compile(rf"{LABEL}{_JOINT}$")
+"""A label before another one that it is joined to."""
 RETRACTED = re.compile(
     r"(?:아니[,.요!…]|아니\s|아닙니다[,.]|잠깐|잠시만|다시\s*(?:생각|보|검토|확인|계산|읽)|정정|수정하"
     r"|취소|바꾸|변경|틀렸|실수|재검토"

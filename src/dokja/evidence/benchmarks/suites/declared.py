@@ -12,7 +12,10 @@ from dokja.evidence.benchmarks.scorers import Scorer, read_scorer
 from dokja.evidence.benchmarks.suites.rows import LABELS
 from dokja.values import is_identifier, shown
 
-__all__ = ["Declared", "read_declared"]
+__all__ = ["ROLES", "Declared", "read_declared"]
+
+ROLES = ("moving", "anchor", "retired")
+"""What a form is for: to decide a stage, to follow trends, or to be published."""
 
 _FORMAT = 1
 _BLUEPRINT_SLACK = 1e-9
@@ -41,6 +44,8 @@ class Declared:
         items: File of the public items, below the folder; empty if there are none.
         private_items: File of the private items; empty if there are none.
         title: For people; empty if undeclared.
+        forms: The role of each form: `moving` decides a stage, `anchor` is for trends, `retired`
+            may be published; empty if the suite has no forms.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Declared:
     items: str
     private_items: str
     title: str
+    forms: Mapping[str, str]
 
 
 _Check = tuple[Callable[[Any], bool], str]
@@ -136,6 +142,14 @@ _CHECKS: Mapping[str, _Check] = MappingProxyType(
             ),
             "items = a .jsonl or .parquet file in this folder",
         ),
+        "forms": (
+            lambda value: (
+                isinstance(value, dict)
+                and bool(value)
+                and all(is_identifier(name) and role in ROLES for name, role in value.items())
+            ),
+            "a table of forms, each with its role: " + ", ".join(ROLES),
+        ),
         "scorer": (lambda value: isinstance(value, dict), "a table [scorer] with its kind"),
     }
 )
@@ -173,6 +187,7 @@ def read_declared(text: str, *, file: str) -> tuple[Declared | None, tuple[Mista
             items=said.get("items", "" if private else "items.jsonl"),
             private_items=private.get("items", ""),
             title=said.get("title", ""),
+            forms=MappingProxyType(said.get("forms", {})),
         ),
         (),
     )

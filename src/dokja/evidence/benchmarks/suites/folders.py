@@ -7,7 +7,7 @@ before anything is used, and every mistake is told at once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dokja.errors import Mistake, SuiteError
@@ -81,6 +81,19 @@ class SuiteFolder:
             "items": str(Digest.of(canonical_bytes(items))),
         }
         return Digest.of(canonical_bytes(said))
+
+    def of_form(self, form: str) -> "SuiteFolder":
+        """Return the suite with the items of one form alone.
+
+        Raises:
+            SuiteError: It has no such form, or no item of it.
+        """
+        items = tuple(item for item in self.items if item.form == form)
+        if not form or not items:
+            expected = "one of " + (", ".join(self.declared.forms) or "none: it has no forms")
+            wrong = Mistake(file=str(self.path), place="form", read=repr(form), expected=expected)
+            raise SuiteError([wrong])
+        return replace(self, items=items)
 
     def prompt(self, item: SuiteItem) -> str:
         """Return what is asked, as one text."""
@@ -182,6 +195,7 @@ def _items(
         strata=declared.strata,
         language=declared.language,
         chance=declared.chance,
+        forms=tuple(declared.forms),
     )
     items: list[SuiteItem] = []
     if declared.items:

@@ -33,6 +33,7 @@ class SuiteItem:
         chance: What guessing gets, in [0, 1); None if undeclared.
         fields: Further texts that the template may show, such as `passage`.
         tests: For programs.
+        form: The form that it belongs to; empty where the suite has none.
         dated: The day from which the item could have been known, `YYYY-MM-DD`; empty if unknown.
         salt: 32 random bytes of a private item; empty for a public one.
     """
@@ -47,6 +48,7 @@ class SuiteItem:
     chance: float | None = None
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tests: tuple[CodeTest, ...] = ()
+    form: str = ""
     dated: str = ""
     private: bool = False
     salt: bytes = field(default=b"", repr=False)
@@ -95,8 +97,11 @@ class SuiteItem:
 
     @property
     def handle(self) -> str:
-        """What records call it: its id, or for a private item a sealed handle."""
-        return f"sealed-{self.leaf.hex()[:24]}" if self.private else self.id
+        """What records call it: its id, or for a private item one that tells nothing of it.
+
+        A corrected key leaves it as it is.
+        """
+        return f"sealed-{self.item_digest.hex[:24]}" if self.private else self.id
 
     def _digest(self, value: Mapping[str, Json], *, place: str) -> Digest:
         if self.private:

@@ -38,6 +38,7 @@ _KEYS = frozenset(
         "fields",
         "tests",
         "dated",
+        "form",
     }
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
@@ -56,6 +57,7 @@ class Layout:
         strata: Which of them is the category; empty if none.
         language: Of items that name none.
         chance: `options` for one over the number of options, a number, or None.
+        forms: The forms that the suite declares.
         private: Whether these items stay secret; nothing of them is then quoted.
     """
 
@@ -65,6 +67,7 @@ class Layout:
     strata: str
     language: str
     chance: float | str | None
+    forms: tuple[str, ...] = ()
     private: bool = False
 
 
@@ -179,6 +182,11 @@ def _faults(said: Mapping[str, Json], layout: Layout) -> Iterator[_Fault]:
         yield "dated", shown(repr(said["dated"])), "a day such as 2026-08-03", ""
     if "chance" in said and not _is_chance(said["chance"]):
         yield "chance", shown(repr(said["chance"])), "a number in [0, 1)", ""
+    if layout.forms and said.get("form") not in layout.forms:
+        read = shown(repr(said["form"])) if "form" in said else "nothing"
+        yield "form", read, "one of the forms in suite.toml: " + ", ".join(layout.forms), ""
+    elif "form" in said and not layout.forms:
+        yield "form", shown(repr(said["form"])), "none, or [forms] in suite.toml", ""
     yield from _cluster_faults(said.get("clusters", {}), layout)
     yield from _field_faults(said.get("fields", {}))
     yield from _answer_faults(said, layout)
@@ -293,6 +301,7 @@ def _made(said: Mapping[str, Json], layout: Layout, *, salt: bytes) -> SuiteItem
             for each in _listed(said.get("tests"))
             if isinstance(each, Mapping)
         ),
+        form=str(said.get("form", "")),
         dated=str(said.get("dated", "")),
         private=layout.private,
         salt=salt,
