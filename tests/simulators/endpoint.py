@@ -118,7 +118,7 @@ class Endpoint:
         self.flying = self.most = 0
         self.port = 0
         self.lines = set()
-        self._chance = random.Random(behaviour.seed)
+        self._chance = random.Random(behaviour.seed)  # noqa: S311  # chance for tests
         self._ready = threading.Event()
 
     @property

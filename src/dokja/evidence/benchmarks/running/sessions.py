@@ -167,7 +167,7 @@ class Session:
     def _bucket(self, per_minute: float | None) -> Bucket | None:
         if per_minute is None:
             return None
-        return Bucket(per_minute, now=self._began, burst=max(1.0, per_minute / 60))
+        return Bucket(per_minute, now=self._began, burst=max(1.0, per_minute / 600))
 
 
 def open_samples(folder: RunFolder) -> Iterator[int]:
