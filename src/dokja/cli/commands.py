@@ -41,6 +41,10 @@ _COMMANDS = {
         "dokja.cli.ledger:ledger",
         "Verify, show, append to, prove from, witness and export a ledger.",
     ),
+    "import": (
+        "dokja.cli.import_:import_",
+        "Import results that others recorded, and say what is wrong with them.",
+    ),
     "compare": (
         "dokja.cli.compare:compare",
         "Say whether a model reaches the required share of the frontier.",

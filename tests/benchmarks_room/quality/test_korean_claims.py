@@ -97,8 +97,11 @@ def test_the_six_cells_are_a_column_shifted_by_one_line(real):
 def test_two_news_figures_are_the_applied_science_line_and_the_third_is_nothing(real):
     found = real("kmmlu").replays()
 
-    flags = {flag.facts["printed"]: flag for flag in claim_flags(found)}
+    whole, *rest = claim_flags(found)
+    flags = {flag.facts["printed"]: flag for flag in rest}
 
+    assert (whole.name, whole.count) == ("claims_replayed", 777)
+    assert whole.facts["convention"] == "as_published_hsr87"
     assert {each.claim.where for each in found.differing} == {"news list"}
     assert list(flags) == ["83.65", "62.14", "78.53"]
     assert flags["83.65"].facts["is"].startswith("supercategory applied science")

@@ -11,6 +11,12 @@ from dokja.evidence.benchmarks.importers.declaring import (
     parse_mapping,
     read_mapping,
 )
+from dokja.evidence.benchmarks.importers.every_eval import every_eval_lines, read_every_eval
+from dokja.evidence.benchmarks.importers.gathering import ReadLog
+from dokja.evidence.benchmarks.importers.inspect_logs import read_inspect
+from dokja.evidence.benchmarks.importers.livebench import read_livebench
+from dokja.evidence.benchmarks.importers.lm_eval import read_lm_eval
+from dokja.evidence.benchmarks.importers.logs import import_log
 from dokja.evidence.benchmarks.importers.making import Pairing, align, import_rows
 from dokja.evidence.benchmarks.importers.mappings import TableMapping
 from dokja.evidence.benchmarks.importers.plain import read_plain
@@ -29,15 +35,22 @@ __all__ = [
     "Imported",
     "Origin",
     "Pairing",
+    "ReadLog",
     "TableMapping",
     "align",
     "built_in_mapping",
+    "every_eval_lines",
+    "import_log",
     "import_rows",
     "import_table",
     "pairing_of",
     "parse_mapping",
     "read_claims",
+    "read_every_eval",
     "read_import",
+    "read_inspect",
+    "read_livebench",
+    "read_lm_eval",
     "read_mapping",
     "read_plain",
     "read_table",

@@ -12,7 +12,7 @@ from typing import Any
 from dokja.errors import Mistake, TableError
 from dokja.evidence.benchmarks.importers.mappings import Clustering, Letter, Lookup, TableMapping
 from dokja.evidence.benchmarks.outcomes import CAUSES, Charge, Outcome, default_charge
-from dokja.values import shown
+from dokja.values import Digest, shown
 
 __all__ = ["BUILT_IN", "built_in_mapping", "parse_mapping", "read_mapping"]
 
@@ -61,28 +61,35 @@ def built_in_mapping(name: str) -> TableMapping:
         >>> built_in_mapping("hsr87-click").by
         'id'
     """
-    if name not in BUILT_IN:
-        raise KeyError(name)
-    file = f"{name}.toml"
-    data = resources.files(__package__).joinpath("mappings", file).read_bytes()
-    return parse_mapping(data, file=file)
+    return parse_mapping(_built_in_bytes(name), file=f"{name}.toml")
 
 
-def read_mapping(path: Path) -> TableMapping:
-    """Return the mapping in a file.
+def read_mapping(said: str) -> tuple[TableMapping, Digest]:
+    """Return a mapping and the digest of its bytes.
+
+    Args:
+        said: The name of one that comes with Dokja, or a path.
 
     Raises:
         TableError: It cannot be read or is wrong; every mistake at once.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        expected = "a mapping in TOML"
-        read = shown(str(error.strerror))
-        raise TableError(
-            [Mistake(file=str(path), place="", read=read, expected=expected)]
-        ) from None
-    return parse_mapping(data, file=str(path))
+    if said in BUILT_IN:
+        data = _built_in_bytes(said)
+    else:
+        try:
+            data = Path(said).read_bytes()
+        except OSError as error:
+            read = shown(str(error.strerror))
+            expected = "a mapping in TOML, or one of " + ", ".join(BUILT_IN)
+            wrong = Mistake(file=said, place="", read=read, expected=expected)
+            raise TableError([wrong]) from None
+    return parse_mapping(data, file=said), Digest.of(data)
+
+
+def _built_in_bytes(name: str) -> bytes:
+    if name not in BUILT_IN:
+        raise KeyError(name)
+    return resources.files(__package__).joinpath("mappings", f"{name}.toml").read_bytes()
 
 
 def parse_mapping(data: bytes, *, file: str) -> TableMapping:

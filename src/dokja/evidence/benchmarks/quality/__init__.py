@@ -16,6 +16,7 @@ from dokja.evidence.benchmarks.quality.flags import BLOCKS, FLAGS, FlagKind, rai
 from dokja.evidence.benchmarks.quality.identities import (
     alignment_flags,
     appended_flags,
+    content_flags,
     key_flags,
     prompt_flags,
     spelling_flags,
@@ -54,6 +55,7 @@ def flags_of(
         *twice_flags(rows),
         *appended_flags(rows),
         *key_flags(rows),
+        *content_flags(rows),
         *prompt_flags(rows),
         *spelling_flags(rows),
         *alignment_flags(rows, alignment),

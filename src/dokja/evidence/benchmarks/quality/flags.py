@@ -8,6 +8,8 @@ from dokja.evidence.benchmarks.tables import Flag
 
 __all__ = ["BLOCKS", "FLAGS", "FlagKind", "raised"]
 
+_LEAST = 1e-6
+
 BLOCKS: Mapping[str, str] = MappingProxyType(
     {
         "pairing": "comparing these systems item by item with any other",
@@ -127,7 +129,18 @@ FLAGS: Mapping[str, FlagKind] = MappingProxyType(
             "figures",
             "quoting",
         ),
+        "claims_replayed": _kind(
+            "Printed figures come out; the convention is inferred if it is the only candidate under "
+            "which most do.",
+            "figures",
+        ),
         "duplicate_prompt": _kind("Several items ask the same, byte for byte.", "items"),
+        "content_changed": _kind(
+            "One id asks different things in different systems' rows.", "items", "pairing-on-item"
+        ),
+        "unscored_repeats": _kind(
+            "The log holds several replies to an item, of which only one was scored.", "replies"
+        ),
         "incomplete_log": _kind(
             "The log plans more answers than it holds.", "answers", "present-only"
         ),
@@ -143,7 +156,8 @@ FLAGS: Mapping[str, FlagKind] = MappingProxyType(
 def raised(name: str, count: int, *, systems: tuple[str, ...] = (), **facts: str | float) -> Flag:
     """Return a flag of the closed list with what its kind blocks.
 
-    Fractions in facts are rounded to six decimals, so that they are the same bytes everywhere.
+    Fractions in facts are rounded to six decimals, so that they are the same bytes everywhere; a
+    probability, named `p` or `p_…`, that would be rounded to 0 is told as a bound.
 
     Raises:
         KeyError: There is no such flag.
@@ -153,7 +167,7 @@ def raised(name: str, count: int, *, systems: tuple[str, ...] = (), **facts: str
         ['pairing-by-id']
     """
     kind = FLAGS[name]
-    told = {key: round(each, 6) if isinstance(each, float) else each for key, each in facts.items()}
+    told = {key: _told(key, each) for key, each in facts.items()}
     return Flag(
         name=name,
         count=count,
@@ -161,3 +175,10 @@ def raised(name: str, count: int, *, systems: tuple[str, ...] = (), **facts: str
         blocks=kind.blocks,
         facts=MappingProxyType(told),
     )
+
+
+def _told(key: str, value: str | int | float) -> str | int | float:
+    if not isinstance(value, float):
+        return value
+    probability = key == "p" or key.startswith("p_")
+    return "< 0.000001" if probability and value < _LEAST else round(value, 6)

@@ -13,6 +13,7 @@ from dokja.evidence.benchmarks.tables import Flag
 __all__ = [
     "alignment_flags",
     "appended_flags",
+    "content_flags",
     "key_flags",
     "prompt_flags",
     "spelling_flags",
@@ -111,6 +112,20 @@ def key_flags(rows: Rows) -> list[Flag]:
             keys_of_first=said,
         )
     ]
+
+
+def content_flags(rows: Rows) -> list[Flag]:
+    """Return ids that do not ask the same in all systems' rows."""
+    if rows.items is None or rows.contents is None:
+        return []
+    told = np.flatnonzero(rows.contents.codes >= 0)
+    pairs = np.unique(np.stack([rows.items.codes[told], rows.contents.codes[told]]), axis=1)
+    items, counts = np.unique(pairs[0], return_counts=True)
+    changed = sorted(set(items[counts > 1].tolist()) - colliding(rows))
+    if not changed:
+        return []
+    first = _first([rows.items.names[code] for code in changed])
+    return [raised("content_changed", len(changed), first=first)]
 
 
 def spelling_flags(rows: Rows) -> list[Flag]:

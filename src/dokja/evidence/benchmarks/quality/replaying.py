@@ -101,9 +101,21 @@ def _holds(one: Replay, beside: Replay) -> bool:
 
 
 def claim_flags(replays: Replays) -> list[Flag]:
-    """Return every figure that does not come out, with what it is where that can be said."""
+    """Return how many figures come out, and every one that does not, with what it is if anything."""
     shifts = shift_of(replays.each)
     flags = []
+    if replays.told:
+        inferred = "none alone" if replays.inferred is None else replays.inferred.name
+        flags.append(
+            raised(
+                "claims_replayed",
+                replays.agreeing,
+                of=len(replays.each),
+                without_rows=replays.without_rows,
+                convention=inferred,
+                candidates=len(replays.fits),
+            )
+        )
     for one in replays.differing:
         claim = one.claim
         seen = list(dict.fromkeys(" ".join(filter(None, subset)) for subset, _ in one.found))

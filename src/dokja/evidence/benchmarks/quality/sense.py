@@ -57,12 +57,12 @@ def chance_flags(rows: Rows) -> list[Flag]:
 
 def _points(rows: Rows, places: NDArray[np.intp]) -> NDArray[np.float64]:
     outcomes = rows.outcomes[places]
-    points = (outcomes == Outcome.CORRECT.code).astype(np.float64)
+    points: NDArray[np.float64] = (outcomes == Outcome.CORRECT.code).astype(np.float64)
     if rows.scores is None:
         return points
-    scored = rows.scores[places].astype(np.float64)
-    mixed: NDArray[np.float64] = np.where(outcomes == Outcome.SCORED.code, scored, points)
-    return mixed
+    scored = outcomes == Outcome.SCORED.code
+    points[scored] = rows.scores[places][scored]
+    return points
 
 
 def constant_flags(rows: Rows) -> list[Flag]:
