@@ -32,6 +32,18 @@ _COMMANDS = {
         "dokja.cli.measure:measure",
         "Ask a model a suite, keep every answer, and go on where it was stopped.",
     ),
+    "rescore": (
+        "dokja.cli.rescore:rescore_command",
+        "Score a run again, from what came over the wire.",
+    ),
+    "suite": (
+        "dokja.cli.suite:suite",
+        "Check a suite folder, promise its private items, open one of them.",
+    ),
+    "sanity": (
+        "dokja.cli.sanity:sanity",
+        "Try a scorer before it may produce evidence.",
+    ),
     "judge": (
         "dokja.cli.judge:judge",
         "Judge a stage, or check a decision that someone sends you.",

@@ -131,7 +131,7 @@ def read_suite_folder(path: Path, *, salted: bool = True) -> SuiteFolder:
     Raises:
         SuiteError: Something is wrong in it; every mistake at once, none of which quotes a private
             item.
-        ExtraMissingError: Items stand in a Parquet table, and the extra `parquet` is missing.
+        ExtraMissingError: Items stand in a Parquet table, and the extra `import` is missing.
     """
     mistakes: list[Mistake] = []
     said = _text(path / _TOML, mistakes)

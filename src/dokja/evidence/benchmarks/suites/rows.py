@@ -113,12 +113,12 @@ def parquet_rows(path: Path) -> tuple[list[Row], list[Mistake]]:
     """Return the rows of a Parquet file; an absent value is an absent key.
 
     Raises:
-        ExtraMissingError: The extra `parquet` is not installed.
+        ExtraMissingError: The extra `import` is not installed.
     """
     try:
         from pyarrow import ArrowException, parquet  # noqa: PLC0415  # an optional extra
     except ImportError as error:
-        message = f"{path} is a Parquet table; install dokja[parquet] to read it."
+        message = f"{path} is a Parquet table; install dokja[import] to read it."
         raise ExtraMissingError(message) from error
     try:
         table = parquet.read_table(path)

@@ -1,0 +1,112 @@
+"""`dokja rescore`: score a run again, from what came over the wire."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from dokja import __version__
+from dokja.cli.measuring import places, read_form
+from dokja.cli.printing import as_json, emit, say, table
+from dokja.cli.scorers import aids_for, named_scorer
+from dokja.errors import Mistake, RunError
+from dokja.evidence.benchmarks.rescoring import Rescored, changes_table, rescore
+from dokja.evidence.benchmarks.running import Form, OpenRun, Plan, make_order, read_plan
+
+__all__ = ["rescore_command"]
+
+_ENGINE = f"dokja {__version__}"
+
+
+@click.command("rescore")
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--scorer",
+    metavar="NAME",
+    help="A kind, a TOML file with a table [scorer], or a suite; the suite's own by default.",
+)
+@click.option(
+    "--suite",
+    type=click.Path(exists=True, path_type=Path),
+    help="The suite that was asked, with corrected keys; where it was by default.",
+)
+@as_json
+def rescore_command(run: Path, scorer: str | None, suite: Path | None, *, as_json: bool) -> int:
+    """Score RUN again, by another scorer or with corrected keys. Nothing is asked again.
+
+    The old records stay; the new ones stand below the run's folder, named by the scorer's digest.
+    What fares otherwise than before is counted.
+
+    \b
+    Examples:
+      dokja rescore runs/seasons-my-model --scorer choice
+      dokja rescore runs/seasons-my-model --suite suites/seasons-corrected
+
+    \b
+    Exit codes: 0 done; 2 bad input, or items that are not those that were asked.
+    """
+    plan = read_plan(run)
+    form = _form(run, plan, suite=suite)
+    if scorer is not None:
+        form = replace(form, scorer=named_scorer(scorer))
+    order = make_order(
+        [question.stratum for question in form.questions],
+        epochs=plan.epochs,
+        seed=plan.order.seed,
+        sentinels=plan.order.sentinels,
+    )
+    aids = aids_for(form.scorer, budget_granted=plan.granted)
+    with (
+        OpenRun(run, order=order) as opened,
+        Console(stderr=True).status("scoring") as status,
+    ):
+        found = rescore(
+            opened,
+            form,
+            aids=aids,
+            engine=_ENGINE,
+            progress=lambda done: status.update(f"scoring {done:,} of {order.samples:,}"),
+        )
+    _tell(found, as_json=as_json)
+    return 0
+
+
+def _form(run: Path, plan: Plan, *, suite: Path | None) -> Form:
+    known = places(run).get("suite")
+    path = suite or (None if known is None else Path(known))
+    if path is None or not path.exists():
+        wrong = Mistake(
+            file=str(run),
+            place="",
+            read="a run whose items are no longer where they were",
+            expected="them, to score their answers",
+            remedy="Name them with --suite.",
+        )
+        raise RunError([wrong])
+    return read_form(path, family=plan.family)
+
+
+def _tell(found: Rescored, *, as_json: bool) -> None:
+    if as_json:
+        changes = [
+            {"before": old, "now": new, "count": count}
+            for (old, new), count in found.changes.items()
+        ]
+        emit(
+            {
+                "schema": "dokja.rescore/1",
+                "folder": str(found.folder),
+                "scorer": str(found.scorer),
+                "records": str(found.records),
+                "samples": found.samples,
+                "changed_items": found.changed_items,
+                "changes": changes,
+            }
+        )
+        return
+    say(f"records  {found.folder}")
+    say(f"scorer   {found.scorer}")
+    say(f"samples  {found.samples:,}, of {found.changed_items:,} items some fare otherwise")
+    if found.changes:
+        say(table(["before", "now", "samples"], changes_table(found)))

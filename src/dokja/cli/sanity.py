@@ -1,0 +1,103 @@
+"""`dokja sanity`: try a scorer before it may produce evidence."""
+
+from pathlib import Path
+
+import click
+
+from dokja.cli.printing import as_json, emit, now, say, table
+from dokja.cli.programmes import unbroken
+from dokja.cli.scorers import aids_for, named_scorer
+from dokja.evidence.benchmarks.sanity import (
+    ATTACKS,
+    SanityReport,
+    probe_tasks,
+    read_labelled,
+    try_scorer,
+)
+from dokja.evidence.benchmarks.suites import read_suite_folder
+
+__all__ = ["sanity"]
+
+_REPLIES = "replies.jsonl"
+_ACTOR = "dokja"
+_FAILED = 3
+
+
+@click.command
+@click.argument("scorer")
+@click.option(
+    "--programme",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Enter what is found into this programme's ledger.",
+)
+@as_json
+def sanity(scorer: str, programme: Path | None, *, as_json: bool) -> int:
+    """Try SCORER: a kind, a TOML file with a table [scorer], or a suite folder.
+
+    Constant, empty and random texts, echoes, lists, several answers, denials, changes of mind,
+    words to whoever scores, and other spellings: none may earn what it does not deserve, and no
+    spelling may cost anything. A suite folder is tried on its own items; its labelled replies in
+    replies.jsonl, if it has any, are read beside the built-in ones.
+
+    \b
+    Examples:
+      dokja sanity choice
+      dokja sanity examples/suites/seasons
+
+    \b
+    Exit codes: 0 passed; 2 bad input; 3 it may give no evidence.
+    """
+    report = _tried(scorer)
+    if programme is not None:
+        with unbroken(programme) as opened:
+            opened.ledger.append([report.draft(on=now().date(), actor=_ACTOR)], at=now())
+    if as_json:
+        emit({"schema": "dokja.sanity/1", **report.to_json()})
+    else:
+        _say(report)
+    return 0 if report.passed else _FAILED
+
+
+def _tried(name: str) -> SanityReport:
+    scorer = named_scorer(name)
+    aids = aids_for(scorer)
+    folder = Path(name)
+    if not folder.is_dir():
+        return try_scorer(scorer, probe_tasks(scorer.kind), suite="probes", aids=aids)
+    suite = read_suite_folder(folder, salted=False)
+    tasks = [suite.task(item) for item in suite.items]
+    replies = folder / _REPLIES
+    return try_scorer(
+        scorer,
+        tasks,
+        suite=suite.name,
+        aids=aids,
+        labelled=read_labelled(replies, tasks) if replies.exists() else (),
+        secret=frozenset(item.id for item in suite.items if item.private),
+    )
+
+
+def _say(report: SanityReport) -> None:
+    say(f"scorer  {report.declaration['scorer']}, {report.scorer}")
+    say(f"items   {report.tasks:,} of {report.suite}")
+    rows = [
+        ["holds" if check.holds else "FAILS", check.attack, f"{check.tried:,}", check.figure]
+        for check in report.checks
+    ]
+    say(table(["", "attack", "tried", "found"], rows))
+    for check in report.checks:
+        if not check.holds:
+            say(f"{check.attack}: {ATTACKS[check.attack]}, allowed {check.bound or 'nothing'}")
+            for example in check.examples:
+                say(f"  {example}")
+    if report.floor is not None:
+        floor = report.floor
+        said = f"first option {floor.first:.4f}, longest {floor.longest:.4f}"
+        say(f"floor   {said}, random {floor.random:.4f}; above these lies skill")
+    if report.recall is not None:
+        recall = report.recall
+        said = f"{recall.found:,} of {recall.of:,} labelled replies, {recall.misread} misread"
+        say(f"recall  {recall.share:.4f}: {said}")
+    if not report.audited:
+        say("audit   not passed: a reply that cannot be read is charged to the operator")
+    say("passed" if report.passed else "not passed: its records may give no evidence")

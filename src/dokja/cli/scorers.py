@@ -1,0 +1,62 @@
+"""Scorers as they are named on the command line, and what they need from this machine."""
+
+import tomllib
+from pathlib import Path
+
+import click
+
+from dokja.errors import Mistake, SuiteError
+from dokja.evidence.benchmarks.scorers import KINDS, Aids, Scorer, open_sandbox, read_scorer
+from dokja.evidence.benchmarks.scorers.declarations import NEEDED
+from dokja.evidence.benchmarks.suites import read_suite_folder
+
+__all__ = ["aids_for", "named_scorer"]
+
+
+def named_scorer(name: str) -> Scorer:
+    """Return the scorer of a kind, of a TOML file with a table [scorer], or of a suite folder.
+
+    Raises:
+        click.UsageError: It is none of these.
+        SuiteError: The file or folder is wrong; every mistake at once.
+    """
+    path = Path(name)
+    if name in KINDS and name not in NEEDED:
+        scorer, _ = read_scorer({"kind": name}, file="")
+        if scorer is not None:
+            return scorer
+    if path.is_dir():
+        return read_suite_folder(path, salted=False).scorer
+    if path.is_file():
+        return _of_file(path)
+    plain = ", ".join(kind for kind in KINDS if kind not in NEEDED)
+    raise click.UsageError(
+        f"{name!r} is no scorer; expected {plain}, a TOML file with a table [scorer], or a suite"
+    )
+
+
+def aids_for(scorer: Scorer, *, budget_granted: bool = True, audited: bool = True) -> Aids:
+    """Return what a scorer needs; programs get a sandbox that was seen to work.
+
+    Raises:
+        ExtraMissingError: Programs are to be run, and there is no sandbox here.
+    """
+    executor = open_sandbox() if scorer.kind == "code" else None
+    return Aids(executor=executor, budget_granted=budget_granted, audited=audited)
+
+
+def _of_file(path: Path) -> Scorer:
+    file = str(path)
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        wrong = Mistake(file=file, place="", read=str(error), expected="TOML in UTF-8")
+        raise SuiteError([wrong]) from error
+    table = said.get("scorer")
+    if not isinstance(table, dict):
+        wrong = Mistake(file=file, place="scorer", read="no table", expected="a table [scorer]")
+        raise SuiteError([wrong])
+    scorer, mistakes = read_scorer(table, file=file)
+    if scorer is None:
+        raise SuiteError(mistakes)
+    return scorer

@@ -1,0 +1,138 @@
+"""A run scored again, by another rule or with corrected keys, from what came over the wire.
+
+Nothing is asked again, and the old records stay where they are. What became of every answer before
+stands beside what becomes of it now, so that whoever lost or gained by a rule can see it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dokja.errors import Mistake, SuiteError
+from dokja.evidence.benchmarks.running import Form, OpenRun, records_of
+from dokja.evidence.benchmarks.running.folders import write_whole
+from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
+from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
+from dokja.evidence.benchmarks.running.summaries import RECORDS
+from dokja.evidence.benchmarks.scorers import Aids
+from dokja.values import Digest, shown
+
+__all__ = ["Rescored", "changes_table", "rescore"]
+
+_MOST_MISTAKES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescored:
+    """What scoring again came to.
+
+    Attributes:
+        folder: Where the new records are.
+        scorer: Digest of the new rules.
+        records: Digest of the new records.
+        samples: How many were scored.
+        changes: How many went from one outcome to another; the old one is `none` where there are
+            no records to compare with.
+        changed_items: How many items have an answer that fares otherwise.
+    """
+
+    folder: Path
+    scorer: Digest
+    records: Digest
+    samples: int
+    changes: Mapping[tuple[str, str], int]
+    changed_items: int
+
+
+def rescore(
+    run: OpenRun,
+    form: Form,
+    *,
+    aids: Aids,
+    engine: str,
+    progress: Callable[[int], None] | None = None,
+) -> Rescored:
+    """Score a run again and keep the records below its folder, named by the scorer's digest.
+
+    Args:
+        run: The run, open for reading.
+        form: Its items, with the scorer or the keys that are new.
+        aids: What the scorer may need.
+        engine: Who produces the records.
+        progress: Told after every thousand how many were made.
+
+    Raises:
+        SuiteError: An item is not the one that was asked; the first of them are named.
+        RunError: A body is not what was written.
+        RunWriteError: The folder cannot be written.
+    """
+    _refuse_others(run, form)
+    folder = run.path / f"rescored-{form.scorer.digest.short}"
+    arrays = OutcomeArrays(run.order, form)
+    changes: Counter[tuple[str, str]] = Counter()
+    changed: set[int] = set()
+    lines: list[bytes] = []
+    before = _before(run.path / RECORDS)
+    for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
+        scoring = each.scoring
+        arrays.take(
+            each.sample, outcome=scoring.outcome, charge=scoring.charge, score=scoring.score
+        )
+        lines.append(each.line + b"\n")
+        old, new = next(before, "none"), scoring.outcome.value
+        if each.sample < run.order.scored and old != new:
+            changes[old, new] += 1
+            changed.add(run.order.place(each.sample))
+    folder.mkdir(exist_ok=True)
+    data = b"".join(lines)
+    write_whole(folder / RECORDS, data)
+    write_whole(folder / OUTCOMES, arrays.packed)
+    return Rescored(
+        folder=folder,
+        scorer=form.scorer.digest,
+        records=Digest.of(data),
+        samples=run.order.scored,
+        changes=dict(sorted(changes.items())),
+        changed_items=len(changed),
+    )
+
+
+def _refuse_others(run: OpenRun, form: Form) -> None:
+    """Refuse items that are not those that were asked, as far as old records tell."""
+    file = str(run.path)
+    if len(form.questions) != run.order.items:
+        read, expected = f"{len(form.questions)} items", f"the {run.order.items} that were asked"
+        raise SuiteError([Mistake(file=file, place="", read=read, expected=expected)])
+    mistakes: list[Mistake] = []
+    for place, record in enumerate(_records(run.path / RECORDS)):
+        if place >= len(form.questions) or len(mistakes) == _MOST_MISTAKES:
+            break
+        question = form.questions[place]
+        if record["item_digest"] != question.item_digest.hex:
+            read = f"another question, {question.item_digest.short}…"
+            expected = f"the one that was asked, {str(record['item_digest'])[:12]}…"
+            where = f"item {shown(question.handle)}"
+            mistakes.append(Mistake(file=file, place=where, read=read, expected=expected))
+    if mistakes:
+        raise SuiteError(mistakes)
+
+
+def _before(path: Path) -> Iterator[str]:
+    return (str(record["outcome"]) for record in _records(path))
+
+
+def _records(path: Path) -> Iterator[Mapping[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def changes_table(found: Rescored) -> Sequence[Sequence[str]]:
+    """Return the changes as rows: before, now, how many; the most frequent first."""
+    ordered = sorted(found.changes.items(), key=lambda each: (-each[1], each[0]))
+    return [[old, new, f"{count:,}"] for (old, new), count in ordered]
