@@ -21,6 +21,7 @@ from dokja.evidence.statistics.contrasts import (
     reading,
     unmeasured,
 )
+from dokja.evidence.statistics.contrasts.three_way import _changed
 from dokja.values import Missing
 
 CLEARS, FAILS, UNDECIDED = Clearance.CLEARS, Clearance.DOES_NOT_CLEAR, Clearance.UNDECIDED
@@ -151,6 +152,23 @@ def test_open_outcomes_that_can_change_the_verdict_undo_it():
     assert (few.verdict, few.doubts, few.completions, few.changed) == (CLEARS, (), 200, 0)
     assert (many.verdict, many.doubts) == (UNDECIDED, (Doubt.FAULTS,))
     assert many.worst.verdict is not many.best.verdict
+
+
+@pytest.mark.parametrize("mode", [ReferenceMode.ALL, ReferenceMode.CROSSFIT])
+def test_completions_are_judged_as_if_one_by_one(mode):
+    cells, layout = made_up(2, clusters=8, means=(0.80, 0.72, 0.7), names=("a", "b"))
+    cells = opened(cells, candidate=range(14), references=[(place, 1) for place in range(9)])
+    terms = reach_terms(".95", seed=1, mode=mode)
+    verdict = reading(cells.registered, layout, terms=terms).verdict
+
+    found = _changed(cells, layout, terms=terms, scale=(0.0, 1.0), verdict=verdict)
+
+    one_by_one = [
+        reading(values, layout, terms=terms).verdict
+        for values in cells.completions(count=200, seed=1)
+    ]
+    assert 0 < found < 200
+    assert found == sum(each is not verdict for each in one_by_one)
 
 
 def test_completions_lie_all_over_between_the_ends():

@@ -24,7 +24,16 @@ from dokja.evidence.statistics.contrasts.wild import DRAWS, WildTest, wild_test
 from dokja.evidence.statistics.student import student_share_below
 from dokja.values import Missing, MissingReason
 
-__all__ = ["Contrast", "MarginTest", "Ratio", "Scale", "contrast", "margin_test", "ratio_of"]
+__all__ = [
+    "Contrast",
+    "MarginTest",
+    "Ratio",
+    "Scale",
+    "contrast",
+    "margin_test",
+    "needs_signs",
+    "ratio_of",
+]
 
 Ratio: TypeAlias = Fraction | Decimal | str | int
 """A ratio as it was written: `".95"` is 19/20, which no binary number is."""
@@ -234,6 +243,11 @@ def margin_test(
     )
 
 
+def needs_signs(clusters: Clusters) -> bool:
+    """Return whether clusters are so few or so unequal that the wild bootstrap decides."""
+    return clusters.effective < _FEW or clusters.largest_share > _HEAVY
+
+
 def _alike(margin: float, found: Spread, *, span: Scale) -> MarginTest:
     chance = 1.0
     if abs(margin) > _NOISE * (span[1] - span[0]):
@@ -260,9 +274,7 @@ def _few_or_many(
     clusters = clusters_of(layout)
     if clusters is None or layout.clusters is None or isinstance(by_t, Missing):
         return by_t
-    if by_t.method == "all-alike":
-        return by_t
-    if clusters.effective >= _FEW and clusters.largest_share <= _HEAVY:
+    if by_t.method == "all-alike" or not needs_signs(clusters):
         return by_t
     wild = wild_test(
         layout.clusters.sums(layout.weights * differences),

@@ -99,7 +99,7 @@ def _chosen(items: int, *, size: int, seed: int, label: str) -> NDArray[np.int64
         places = np.arange(len(drawn))
         earliest = np.empty(items, dtype=np.int64)
         earliest[drawn[::-1]] = places[::-1]
-        new = drawn[earliest[drawn] == places]
+        new: NDArray[np.int64] = drawn[earliest[drawn] == places]
         if len(new) >= size:
             return new[:size]
     order = uniforms(seed, f"{label}/order", count=items)

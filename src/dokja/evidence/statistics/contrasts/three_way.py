@@ -14,9 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dokja.evidence.statistics.contrasts.cells import Cells, Values
-from dokja.evidence.statistics.contrasts.contrast import Contrast, MarginTest, Scale, contrast
+from dokja.evidence.statistics.contrasts.contrast import (
+    Contrast,
+    MarginTest,
+    Scale,
+    contrast,
+    needs_signs,
+)
 from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
-from dokja.evidence.statistics.contrasts.spreads import Basis
+from dokja.evidence.statistics.contrasts.spreads import Basis, clusters_of
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
     Doubt,
@@ -24,7 +30,7 @@ from dokja.evidence.statistics.contrasts.terms import (
     ReachTerms,
     ReferenceMode,
 )
-from dokja.evidence.statistics.contrasts.wild import joint_lower_tail
+from dokja.evidence.statistics.contrasts.wild import joint_lower_tail, wild_p_values
 from dokja.values import Missing, MissingReason
 
 __all__ = [
@@ -329,12 +335,38 @@ def _changed(
     cells: Cells, layout: Layout, *, terms: ReachTerms, scale: Scale, verdict: Clearance
 ) -> int:
     """Return how many random completions give another verdict."""
+    drawn = cells.completions(count=COMPLETIONS, seed=terms.seed)
+    clusters = clusters_of(layout)
+    by_clusters = terms.generalise_to is GeneraliseTo.NEW_CLUSTERS and layout.crossed is None
+    if by_clusters and clusters is not None and needs_signs(clusters) and not terms.max_t:
+        return _changed_by_signs(drawn, layout, terms=terms, verdict=verdict)
     lean = _lean(layout, terms=terms)
-    found = (
-        reading(values, lean, terms=terms, scale=scale)
-        for values in cells.completions(count=COMPLETIONS, seed=terms.seed)
-    )
+    found = (reading(values, lean, terms=terms, scale=scale) for values in drawn)
     return sum(each.verdict is not verdict for each in found)
+
+
+def _changed_by_signs(
+    drawn: Iterable[Values], layout: Layout, *, terms: ReachTerms, verdict: Clearance
+) -> int:
+    """Return the same where the wild bootstrap decides, all completions in one go."""
+    clusters = layout.clusters or layout.each_item
+    columns: list[Floats] = []
+    for values in drawn:
+        references = values.references
+        if terms.mode is ReferenceMode.CROSSFIT:
+            references = composite(references, layout)[:, None]
+        margins = values.candidate[:, None] - float(terms.ratio) * references
+        columns += [clusters.sums(layout.weights * column) for column in margins.T]
+    p_clear, p_fail = wild_p_values(
+        np.column_stack(columns), clusters.sums(layout.weights), seed=terms.seed
+    )
+    each = len(columns) // COMPLETIONS
+    hardest = p_clear.reshape(COMPLETIONS, each).max(axis=1)
+    surest = np.minimum(p_fail.reshape(COMPLETIONS, each).min(axis=1) * each, 1.0)
+    return sum(
+        verdict_of(float(one), float(other), terms=terms) is not verdict
+        for one, other in zip(hardest, surest, strict=True)
+    )
 
 
 def _lean(layout: Layout, *, terms: ReachTerms) -> Layout:

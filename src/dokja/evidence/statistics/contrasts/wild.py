@@ -25,6 +25,7 @@ __all__ = [
     "joint_lower_tail",
     "turned_signs",
     "wild_interval",
+    "wild_p_values",
     "wild_test",
 ]
 
@@ -37,7 +38,7 @@ Signs: TypeAlias = NDArray[np.float64]
 
 _NOISE = 1e-9  # relative: ways that differ by less give the same figure, rounded otherwise
 _ROUNDING = 1e-13  # of Σ T²: less than this is left of a difference that is 0
-_BLOCK = 8_192
+_BLOCK = 200_000  # ways × margins that are held at once: some megabytes
 _LEAST = 2
 _HALVINGS = 60
 _REACH = 64.0  # how far an interval may reach, in multiples of its own width at the start
@@ -90,27 +91,42 @@ def wild_test(sums: Floats, shares: Floats, *, seed: int, draws: int = DRAWS) ->
         (0.0625, 16, 0.0625)
     """
     _check(sums, shares, draws=draws)
-    count = len(sums)
-    exact = count <= ENUMERATED
-    statistic = _real(sums, shares)
-    margin = _NOISE * max(1.0, abs(statistic)) if math.isfinite(statistic) else 0.0
-    more = less = ways = 0
-    for signs in _ways(count, seed=seed, draws=draws):
-        turned = _statistics(signs, sums[:, None], shares)[:, 0]
-        more += int((turned >= statistic - margin).sum())
-        less += int((turned <= statistic + margin).sum())
-        ways += len(turned)
+    real, more, less, ways = _counted(sums[:, None], shares, seed=seed, draws=draws)
+    exact = len(sums) <= ENUMERATED
     extra = 0 if exact else 1
     return WildTest(
-        statistic=statistic,
-        p_clear=(more + extra) / (ways + extra),
-        p_fail=(less + extra) / (ways + extra),
-        counts=(more, less),
+        statistic=float(real[0]),
+        p_clear=(int(more[0]) + extra) / (ways + extra),
+        p_fail=(int(less[0]) + extra) / (ways + extra),
+        counts=(int(more[0]), int(less[0])),
         ways=ways,
         exact=exact,
         seed=None if exact else seed,
         smallest_p=1 / (ways + extra),
     )
+
+
+def wild_p_values(
+    sums: Floats, shares: Floats, *, seed: int, draws: int = DRAWS
+) -> tuple[Floats, Floats]:
+    """Return p_clear and p_fail of many margins over the same clusters, as `wild_test` does.
+
+    Args:
+        sums: T_g of each margin, shape `(clusters, margins)`.
+        shares: ω_g, shape `(clusters,)`.
+        seed: Of the rulebook.
+        draws: As in `wild_test`.
+
+    Returns:
+        Both float64, shape `(margins,)`.
+
+    Raises:
+        ValueError: As `wild_test`.
+    """
+    _check(sums[:, 0], shares, draws=draws)
+    _, more, less, ways = _counted(sums, shares, seed=seed, draws=draws)
+    extra = 0 if len(sums) <= ENUMERATED else 1
+    return (more + extra) / (ways + extra), (less + extra) / (ways + extra)
 
 
 def joint_lower_tail(sums: Floats, shares: Floats, *, seed: int, draws: int = DRAWS) -> float:
@@ -241,11 +257,29 @@ def turned_signs(count: int, *, seed: int, draws: int) -> NDArray[np.int8]:
     return _every_way(count) if count <= ENUMERATED else _drawn_ways(count, seed, draws)
 
 
-def _ways(count: int, *, seed: int, draws: int) -> Iterator[Signs]:
+def _counted(
+    sums: Floats, shares: Floats, *, seed: int, draws: int
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], int]:
+    """Return each statistic, how many ways give as much, how many as little, and of how many."""
+    real = _statistics(np.ones((1, len(sums))), sums, shares)[0]
+    margin = np.where(np.isfinite(real), _NOISE * np.maximum(1.0, np.abs(real)), 0.0)
+    more = np.zeros(len(real), dtype=np.int64)
+    less = np.zeros(len(real), dtype=np.int64)
+    ways = 0
+    for signs in _ways(len(sums), seed=seed, draws=draws, margins=len(real)):
+        turned = _statistics(signs, sums, shares)
+        more += (turned >= real - margin).sum(axis=0)
+        less += (turned <= real + margin).sum(axis=0)
+        ways += len(turned)
+    return real, more, less, ways
+
+
+def _ways(count: int, *, seed: int, draws: int, margins: int = 1) -> Iterator[Signs]:
     """Yield the ways to turn the signs of so many clusters, in blocks of rows."""
     every = turned_signs(count, seed=seed, draws=draws)
-    for first in range(0, len(every), _BLOCK):
-        yield every[first : first + _BLOCK].astype(np.float64)
+    rows = max(_BLOCK // margins, 1)
+    for first in range(0, len(every), rows):
+        yield every[first : first + rows].astype(np.float64)
 
 
 @lru_cache(maxsize=16)
