@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from dokja.cli.engine_running import engine_environment, run_engine, until_told
 from dokja.cli.printing import as_json, emit, say
+from dokja.errors import RecordingError
 from dokja.evidence.benchmarks.exchanges import (
     PLAIN,
     Profile,
@@ -27,6 +29,9 @@ from dokja.evidence.benchmarks.exchanges import (
     repeats,
 )
 from dokja.evidence.ledger import SigningKey, read_key, write_key
+
+if TYPE_CHECKING:
+    from dokja.evidence.benchmarks.exchanges.proxy import Proxy
 
 __all__ = ["record"]
 
@@ -147,7 +152,7 @@ async def _recorded(recorder: Recorder, way: _Way) -> int | None:
         say(f"recording {way.upstream} into {recorder.store} at {url}", error=True)
         with until_told() as stop:
             beside = [
-                asyncio.ensure_future(_synced(recorder)),
+                asyncio.ensure_future(_synced(recorder, proxy)),
                 asyncio.ensure_future(_shown(recorder)),
                 asyncio.ensure_future(_stopping(proxy.stopped, stop)),
             ]
@@ -177,11 +182,14 @@ async def _stopping(failed: asyncio.Event, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _synced(recorder: Recorder) -> None:
+async def _synced(recorder: Recorder, proxy: "Proxy") -> None:
     """Have the disk keep what was written, twice a second."""
-    while True:
-        await asyncio.sleep(_SYNC_S)
-        await asyncio.to_thread(recorder.sync)
+    try:
+        while True:
+            await asyncio.sleep(_SYNC_S)
+            await asyncio.to_thread(recorder.sync)
+    except RecordingError as error:
+        proxy.fail(error)
 
 
 async def _shown(recorder: Recorder) -> None:

@@ -114,12 +114,12 @@ class RandomEndpoint(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, *, seed=0, lying=None):
+    def __init__(self, *, seed=0, lying=None, port=0):
         self.random = random.Random(seed)  # noqa: S311  # a test's model, no secret
         self.lying = lying
         self.asked = 0
         self.lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     @property
     def url(self):
@@ -236,7 +236,6 @@ def offline(home):
         "OPENAI_API_KEY": "sk-not-to-be-kept",
         "NO_PROXY": "127.0.0.1",
         "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

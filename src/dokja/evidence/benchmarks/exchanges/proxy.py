@@ -87,6 +87,11 @@ class Proxy:
         self._clock, self._ticks = clock, ticks
         self._asking: dict[str, asyncio.Future[Exchange | None]] = {}
 
+    def fail(self, error: RecordingError) -> None:
+        """Answer nothing any more: what cannot be kept must not be used."""
+        self.failure = self.failure or error
+        self.stopped.set()
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.failure is not None:
             return refusal(507, "dokja_record_failed", str(self.failure))
@@ -105,8 +110,7 @@ class Proxy:
                 return await answer_from(self._recorder.bodies, known, request)
             return await self._through(request, asked, key)
         except RecordingError as error:
-            self.failure = error
-            self.stopped.set()
+            self.fail(error)
             return refusal(507, "dokja_record_failed", str(error))
 
     async def _known(self, asked: Request, key: Digest) -> Exchange | None:

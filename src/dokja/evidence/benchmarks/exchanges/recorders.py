@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -165,16 +166,15 @@ class Recorder:
         """Wait until the disk has what was written: after that, loss of power loses none of it.
 
         Raises:
-            OSError: The disk fails.
+            RecordingError: The disk fails.
         """
         written, self._unsynced = self._unsynced, []
-        for path in written:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        os.fdatasync(self._number)
+        try:
+            for path in written:
+                _synced(path)
+            os.fdatasync(self._number)
+        except OSError as error:
+            raise self._refused(error.strerror or "an error", "a disk that keeps bodies") from error
 
     def close(self) -> None:
         """Sign the head and let the store go.
@@ -204,7 +204,11 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        with suppress(RecordingError):  # what went wrong first is told
+            self.close()
 
     def _opened(self) -> int:
         """Return the journal, open and locked."""
@@ -336,6 +340,14 @@ class Recorder:
             [Mistake(file=str(self.store), place="", read=read, expected=expected)],
             changed="What was recorded before stands.",
         )
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _written(at: datetime) -> str:
