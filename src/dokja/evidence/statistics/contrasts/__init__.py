@@ -31,6 +31,7 @@ from dokja.evidence.statistics.contrasts.contrast import (
     margin_test,
     ratio_of,
 )
+from dokja.evidence.statistics.contrasts.epochs import Repeats, RunNoise, run_noise
 from dokja.evidence.statistics.contrasts.fragility import (
     Fragility,
     VerdictFragility,
@@ -112,6 +113,7 @@ from dokja.evidence.statistics.contrasts.wild import (
     WildTest,
     joint_lower_tail,
     wild_interval,
+    wild_p_values,
     wild_test,
 )
 
@@ -145,7 +147,9 @@ __all__ = [
     "Reading",
     "Reask",
     "ReferenceMode",
+    "Repeats",
     "RuleErrors",
+    "RunNoise",
     "Scale",
     "SelectionBias",
     "Settling",
@@ -182,6 +186,7 @@ __all__ = [
     "resampled_means",
     "right_counts",
     "rule_errors",
+    "run_noise",
     "selection_bias",
     "settling",
     "spread",
@@ -190,6 +195,7 @@ __all__ = [
     "unmeasured",
     "verdict_fragility",
     "wild_interval",
+    "wild_p_values",
     "wild_test",
     "without",
 ]
