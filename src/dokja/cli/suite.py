@@ -169,8 +169,9 @@ def _facts(read: SuiteFolder) -> dict[str, Any]:
         strata = [item.stratum for item in read.items if declared.forms.get(item.form) == "anchor"]
         facts["anchors_lacking"] = dict(anchors_lacking(strata))
     if read.scorer.kind == "choice":
-        keys = Counter(key for item in read.items for key in item.keys)
-        facts["keys"] = {key: f"{keys[key] / len(read.items):.4f}" for key in sorted(keys)}
+        public = [item for item in read.items if not item.private]
+        keys = Counter(key for item in public for key in item.keys)
+        facts["keys"] = {key: f"{keys[key] / len(public):.4f}" for key in sorted(keys)}
     if not any(item.private and not item.salt for item in read.items):
         facts["digest"] = str(read.digest)
     return facts
@@ -178,9 +179,8 @@ def _facts(read: SuiteFolder) -> dict[str, Any]:
 
 def _say(read: SuiteFolder, facts: Mapping[str, Any], doors: list[Leak]) -> None:
     declared = read.declared
-    say(
-        f"{read.name} {read.version}: {facts['items']:,} items, {facts['private']:,} of them private"
-    )
+    counts = f"{facts['items']:,} items, {facts['private']:,} of them private"
+    say(f"{read.name} {read.version}: {counts}")
     rows = [
         ["licence", declared.licence],
         ["scorer", f"{read.scorer.kind} {read.scorer.digest.short}…"],
@@ -192,7 +192,7 @@ def _say(read: SuiteFolder, facts: Mapping[str, Any], doors: list[Leak]) -> None
         rows.append(["forms", _listed(facts["forms"])])
     if facts.get("anchors_lacking"):
         rows.append(["anchors", f"too few in {_listed(facts['anchors_lacking'])} (lacking)"])
-    if "keys" in facts:
+    if facts.get("keys"):
         rows.append(["keys", _listed(facts["keys"])])
     if "digest" in facts:
         rows.append(["digest", facts["digest"]])

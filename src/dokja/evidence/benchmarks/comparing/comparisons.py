@@ -6,7 +6,8 @@ conventions, how little would turn it, what would settle it, and the maximum as 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from dokja.evidence.benchmarks.comparing.grids import grid_of
 from dokja.evidence.benchmarks.comparing.questions import Question
@@ -89,21 +90,29 @@ class Comparison:
         domains: What each benchmark says, in the order in which they came.
         combined: What they say together; None for one benchmark.
         without: The verdict with each benchmark left out in turn; empty for one.
+        references: Those that were measured on every benchmark.
+        unmade: Why several benchmarks could not be put together; empty where they were.
     """
 
     question: Question
     domains: tuple[Domain, ...]
     combined: CombinedReach | None
     without: tuple[tuple[str, Clearance], ...]
+    references: tuple[str, ...]
+    unmade: tuple[Doubt, ...] = ()
 
     @property
     def verdict(self) -> Clearance:
         """The answer."""
+        if self.unmade:
+            return Clearance.UNDECIDED
         return self.domains[0].reach.verdict if self.combined is None else self.combined.verdict
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Why it is undecided; empty where it is decided."""
+        if self.unmade:
+            return self.unmade
         return self.domains[0].reach.doubts if self.combined is None else self.combined.doubts
 
     @property
@@ -111,6 +120,8 @@ class Comparison:
         """The ratio to the frontier under the registered convention."""
         if self.combined is not None:
             return self.combined.registered.ratio
+        if self.unmade:
+            return Missing(reason=MissingReason.PARTS_MISSING, what=("benchmarks",))
         first = self.domains[0].reach.registered
         if first is None:
             return Missing(reason=MissingReason.NOT_MEASURED, what=("items",))
@@ -141,11 +152,22 @@ def compare(
     if not tables or len(set(names)) < len(names):
         raise ValueError("a comparison needs benchmarks, each once")
     known = frozenset(doubts)
-    domains = tuple(_domain(table, question, doubts=known) for table in tables)
+    there = tuple(
+        name for name in question.references if all(name in table.systems for table in tables)
+    )
+    if len(there) < len(question.references) and not question.may_lack:
+        known |= {Doubt.FRONTIER_INCOMPLETE}
+    asked = replace(question, references=there) if question.registered else question
+    domains = tuple(_domain(table, asked, doubts=known) for table in tables)
+    found = partial(Comparison, question=question, domains=domains, references=there)
     if len(domains) == 1:
-        return Comparison(question=question, domains=domains, combined=None, without=())
-    combined, without = _combined(domains, question, doubts=known)
-    return Comparison(question=question, domains=domains, combined=combined, without=without)
+        return found(combined=None, without=())
+    unmade = {d for one in domains if one.sheet.cells is None for d in one.reach.doubts}
+    if unmade:
+        listed = tuple(doubt for doubt in Doubt if doubt in unmade)
+        return found(combined=None, without=(), unmade=listed)
+    combined, without = _combined(domains, asked, doubts=known)
+    return found(combined=combined, without=without)
 
 
 def _domain(table: OutcomeTable, question: Question, *, doubts: frozenset[Doubt]) -> Domain:
@@ -169,15 +191,26 @@ def _domain(table: OutcomeTable, question: Question, *, doubts: frozenset[Doubt]
             grid=None,
             flags=flags,
         )
-    answer = reach(
+    answer = _reach(sheet, question, doubts=found)
+    return _told(table, question, sheet=sheet, answer=answer, flags=flags)
+
+
+def _reach(sheet: Sheet, question: Question, *, doubts: frozenset[Doubt]) -> Reach:
+    """Return the answer; who is below one of the references is, whoever else was not measured."""
+    if sheet.cells is None or sheet.layout is None:
+        raise ValueError("nothing was measured")
+    asked = partial(
+        reach,
         sheet.cells,
         sheet.layout,
         terms=question.terms,
-        doubts=found,
         dropped_weight=sheet.dropped_weight,
         scale=sheet.scale,
     )
-    return _told(table, question, sheet=sheet, answer=answer, flags=flags)
+    answer = asked(doubts=doubts - {Doubt.FRONTIER_INCOMPLETE})
+    if Doubt.FRONTIER_INCOMPLETE in doubts and answer.verdict is not Clearance.DOES_NOT_CLEAR:
+        return asked(doubts=doubts)
+    return answer
 
 
 def _told(
@@ -291,16 +324,16 @@ def _combined(
     found = set(doubts)
     for domain in domains:
         found |= set(domain.sheet.doubts) | (set(domain.reach.doubts) & _OF_DATA)
-    shared = {part.cells.names for part in parts}
-    if len(parts) < len(domains) or len(shared) > 1:
-        raise ValueError("every benchmark needs items, and the same references")
-    answer = combined_reach(
+    asked = partial(
+        combined_reach,
         parts,
         combine=question.combine,
         frontier=question.frontier,
         terms=question.terms,
-        doubts=found,
     )
+    answer = asked(doubts=found - {Doubt.FRONTIER_INCOMPLETE})
+    if Doubt.FRONTIER_INCOMPLETE in found and answer.verdict is not Clearance.DOES_NOT_CLEAR:
+        answer = asked(doubts=found)
     left = leave_one_out(
         parts, combine=question.combine, frontier=question.frontier, terms=question.terms
     )

@@ -58,6 +58,7 @@ def document(
         "schema": SCHEMA,
         "candidate": question.candidate,
         "references": list(question.references),
+        "not_measured": [name for name in question.references if name not in comparison.references],
         "ratio_required": _required(comparison),
         "registered": question.registered,
         "terms": {

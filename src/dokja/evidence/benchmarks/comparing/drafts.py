@@ -78,7 +78,7 @@ def reach_draft(
         "team": occasion.team,
         "model": occasion.model,
         "rulebook": occasion.rulebook,
-        "references": list(question.references),
+        "references": list(comparison.references or question.references),
         "required": str(said["ratio_required"]),
         "benchmarks": [domain.sheet.suite for domain in comparison.domains],
         "items": comparison.items,

@@ -26,9 +26,10 @@ def grid_of(table: OutcomeTable, question: Question) -> Multiverse | None:
     Returns:
         None where the registered view itself has nothing to say.
     """
-    chances = dict.fromkeys(
-        ("none", question.chance, *(["item"] if table.chance is not None else []))
-    )
+    asked_for: list[Chance] = ["none", question.chance]
+    if table.chance is not None:
+        asked_for.append("item")
+    chances = list(dict.fromkeys(asked_for))
     universes = []
     for convention in (question.convention, *question.beside):
         for weights in _WEIGHTINGS:

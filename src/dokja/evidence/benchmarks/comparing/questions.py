@@ -35,6 +35,8 @@ class Question:
         frontier: What must be reached on several benchmarks.
         benchmark_weights: Of several benchmarks, by name; equal where it names none.
         registered: Whether a rulebook fixed all this beforehand.
+        may_lack: Whether a reference that was not measured is left out, instead of leaving a
+            clearance undecided.
     """
 
     candidate: str
@@ -49,6 +51,7 @@ class Question:
     frontier: FrontierOf = FrontierOf.ONE_SYSTEM
     benchmark_weights: Mapping[str, float] | None = None
     registered: bool = False
+    may_lack: bool = False
 
     @property
     def beside(self) -> tuple[Convention, ...]:

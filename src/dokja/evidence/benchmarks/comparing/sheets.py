@@ -124,6 +124,14 @@ def _refuse(table: OutcomeTable, question: Question) -> None:
     if question.candidate not in table.systems:
         read = f"no system {question.candidate!r}"
         mistakes.append(Mistake(file=table.suite, place="", read=read, expected=f"one of {known}"))
+    if not question.registered:  # a rulebook's system that was not measured is a finding
+        mistakes += [
+            Mistake(
+                file=table.suite, place="", read=f"no system {name!r}", expected=f"one of {known}"
+            )
+            for name in question.references
+            if name not in table.systems
+        ]
     if question.candidate in question.references:
         read = f"{question.candidate!r} beside itself"
         expected = "other systems for the frontier"
@@ -151,8 +159,7 @@ def _refuse(table: OutcomeTable, question: Question) -> None:
 def _doubts(
     table: OutcomeTable, question: Question, *, references: tuple[str, ...]
 ) -> Iterator[Doubt]:
-    if len(references) < len(question.references):
-        yield Doubt.FRONTIER_INCOMPLETE
+    """Yield what the table itself says against a verdict."""
     if not table.paired:
         yield Doubt.NOT_PAIRED
     for flag in table.flags:

@@ -130,8 +130,8 @@ FLAGS: Mapping[str, FlagKind] = MappingProxyType(
             "quoting",
         ),
         "claims_replayed": _kind(
-            "Printed figures come out; the convention is inferred if it is the only candidate under "
-            "which most do.",
+            "Printed figures come out; a convention is inferred if it is the only candidate under "
+            "which most of them do.",
             "figures",
         ),
         "duplicate_prompt": _kind("Several items ask the same, byte for byte.", "items"),
@@ -177,7 +177,7 @@ def raised(name: str, count: int, *, systems: tuple[str, ...] = (), **facts: str
     )
 
 
-def _told(key: str, value: str | int | float) -> str | int | float:
+def _told(key: str, value: str | float) -> str | int | float:
     if not isinstance(value, float):
         return value
     probability = key == "p" or key.startswith("p_")

@@ -101,7 +101,7 @@ def _holds(one: Replay, beside: Replay) -> bool:
 
 
 def claim_flags(replays: Replays) -> list[Flag]:
-    """Return how many figures come out, and every one that does not, with what it is if anything."""
+    """Return how many figures come out, and each that does not, with what it is if anything."""
     shifts = shift_of(replays.each)
     flags = []
     if replays.told:

@@ -83,7 +83,7 @@ def try_scorer(
         items=digest,
         tasks=len(tasks),
         checks=tuple(checks),
-        floor=_floor(trial) if scorer.kind == "choice" else None,
+        floor=_floor(trial) if scorer.kind == "choice" and trial.public else None,
         recall=_recall(trial, replies) if replies else None,
     )
 
@@ -110,6 +110,11 @@ class _Trial:
     def some(self) -> list[Task]:
         """As many items as each attack is worth."""
         return spread(self.tasks, _MOST.get(self.kind, _MANY))
+
+    @property
+    def public(self) -> list[Task]:
+        """Items of which anything may be told."""
+        return [task for task in self.tasks if task.id not in self.secret]
 
     @property
     def keyed(self) -> list[Task]:
@@ -206,6 +211,8 @@ def _constant(trial: _Trial) -> Check | None:
                 found.append((spelt, fits, 0.0))
     failed = [said for said, fits, _ in found if not fits]
     figure = ", ".join(f"{label} {shares.get(label, 0.0):.4f}" for label in labels)
+    if trial.secret:
+        figure = "equal to the share of its key, for every label"  # shares would tell of keys
     return Check(
         attack="constant",
         holds=not failed,
@@ -366,7 +373,7 @@ def _random_words() -> list[str]:
 
 
 def _floor(trial: _Trial) -> Floor:
-    tasks = [task for task in trial.tasks if task.choices]
+    tasks = trial.public
     drawn = uniforms(0, "sanity/floor", count=len(tasks))
     ways = (
         [task.choices[0].label for task in tasks],

@@ -41,7 +41,8 @@ class Declared:
         strata: Which of them is the category; empty if none.
         blueprint: What share of the form each category has; empty if undeclared.
         scorer: Tells what becomes of replies.
-        items: File of the public items, below the folder; empty if there are none.
+        items: File of the public items, below the folder; it may be absent if there are private
+            ones.
         private_items: File of the private items; empty if there are none.
         title: For people; empty if undeclared.
         forms: The role of each form: `moving` decides a stage, `anchor` is for trends, `retired`
@@ -184,7 +185,7 @@ def read_declared(text: str, *, file: str) -> tuple[Declared | None, tuple[Mista
             strata=said.get("strata", ""),
             blueprint=MappingProxyType(said.get("blueprint", {})),
             scorer=scorer,
-            items=said.get("items", "" if private else "items.jsonl"),
+            items=said.get("items", "items.jsonl"),
             private_items=private.get("items", ""),
             title=said.get("title", ""),
             forms=MappingProxyType(said.get("forms", {})),

@@ -198,7 +198,7 @@ def _items(
         forms=tuple(declared.forms),
     )
     items: list[SuiteItem] = []
-    if declared.items:
+    if (path / declared.items).exists() or not declared.private_items:
         items += _of_file(path / declared.items, layout, mistakes, salts={})
     if declared.private_items:
         secret = Layout(
