@@ -6,6 +6,7 @@ import pickle
 import unicodedata
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,19 @@ def test_canonical_bytes_are_the_same_after_reading_them_back(document):
     data = canonical_bytes(document)
 
     assert canonical_bytes(parse_json(data)) == data
+
+
+@given(documents)
+def test_canonical_bytes_are_those_of_the_slow_way(document):
+    assert canonical_bytes(document) == rfc8785.dumps(document)
+
+
+def test_canonical_bytes_write_every_sign_as_the_slow_way_does():
+    signs = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+
+    assert canonical_bytes([signs, {"é": 1, "e": -0.0}]) == rfc8785.dumps(
+        [signs, {"é": 1, "e": -0.0}]
+    )
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.integers(0, 9), max_size=6))

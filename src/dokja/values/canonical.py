@@ -15,6 +15,11 @@ __all__ = ["Json", "canonical_bytes", "parse_json"]
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 """A JSON value."""
 
+_BEYOND = 2**53
+_QUICK = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+
 
 def canonical_bytes(value: Json) -> bytes:
     """Return the RFC 8785 bytes of a JSON value.
@@ -30,11 +35,37 @@ def canonical_bytes(value: Json) -> bytes:
         >>> canonical_bytes({"b": 1.0, "a": "독자"}).decode()
         '{"a":"독자","b":1}'
     """
+    if _is_plain(value):
+        try:
+            return _QUICK(value).encode()
+        except UnicodeEncodeError:
+            pass  # a lone surrogate: the slow way says so
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         message = f"this value has no canonical JSON form: {error}"
         raise ValueError(message) from error
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether the standard library writes a value as RFC 8785 does, and much quicker.
+
+    It does for texts, whole numbers that are safe, and what is made of them: floats it writes
+    otherwise, and keys beyond ASCII it sorts otherwise.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_BEYOND < value < _BEYOND  # type: ignore[operator]  # an int, as was just seen
+    if kind is dict:
+        return all(
+            type(key) is str and key.isascii() and _is_plain(inner)
+            for key, inner in value.items()  # type: ignore[attr-defined]  # a dict likewise
+        )
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))  # type: ignore[call-overload]  # a list likewise
+    return False
 
 
 def parse_json(data: bytes | str) -> Any:
