@@ -17,6 +17,22 @@ from dokja.evidence.statistics.simulating.designs import (
     TieRule,
 )
 from dokja.evidence.statistics.simulating.doubts import Doubt
+from dokja.evidence.statistics.simulating.elimination import (
+    Branch,
+    Elimination,
+    SheetRules,
+    TeamChances,
+    elimination,
+    scored,
+)
+from dokja.evidence.statistics.simulating.flips import Flip, rule_flips
+from dokja.evidence.statistics.simulating.joint import (
+    Form,
+    PartDraws,
+    ballot_draws,
+    benchmark_draws,
+    panel_draws,
+)
 from dokja.evidence.statistics.simulating.levers import Lever, LeverKind
 from dokja.evidence.statistics.simulating.simulation import (
     AtGap,
@@ -33,8 +49,12 @@ __all__ = [
     "AtGap",
     "Ballots",
     "Benchmarks",
+    "Branch",
     "Doubt",
     "DoubtEffect",
+    "Elimination",
+    "Flip",
+    "Form",
     "GeneraliseTo",
     "Halving",
     "Lever",
@@ -45,12 +65,21 @@ __all__ = [
     "Outcome",
     "Panel",
     "PartDesign",
+    "PartDraws",
     "PartScale",
+    "SheetRules",
     "Simulation",
     "StageDesign",
+    "TeamChances",
     "TeamFate",
     "TieRule",
+    "ballot_draws",
+    "benchmark_draws",
     "cut",
+    "elimination",
     "outcome_of",
+    "panel_draws",
+    "rule_flips",
+    "scored",
     "simulate",
 ]

@@ -8,14 +8,24 @@ points.
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.evidence.statistics.simulating.designs import StageDesign
+from dokja.evidence.statistics.simulating.designs import TieRule
 
-__all__ = ["HOME", "ON", "OPEN", "Fates", "Outcome", "cut", "monte_carlo_error", "outcome_of"]
+__all__ = [
+    "HOME",
+    "ON",
+    "OPEN",
+    "CutRules",
+    "Fates",
+    "Outcome",
+    "cut",
+    "monte_carlo_error",
+    "outcome_of",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Fates: TypeAlias = NDArray[np.int8]
@@ -46,7 +56,27 @@ class Outcome:
     draws: int
 
 
-def cut(totals: Floats, stage: StageDesign, *, breaker: Floats | None = None) -> Fates:
+class CutRules(Protocol):
+    """What a cut asks of the rules of a stage, planned or judged."""
+
+    @property
+    def places(self) -> int:
+        """How many go on."""
+
+    @property
+    def ties(self) -> TieRule:
+        """What happens to teams that are level at the cut."""
+
+    @property
+    def level_within(self) -> float:
+        """How close to the cut counts as level, in points."""
+
+    @property
+    def decimals(self) -> int | None:
+        """To how many the total is rounded."""
+
+
+def cut(totals: Floats, stage: CutRules, *, breaker: Floats | None = None) -> Fates:
     """Return each team's fate, shape `(draws, teams)`.
 
     Args:
@@ -55,7 +85,7 @@ def cut(totals: Floats, stage: StageDesign, *, breaker: Floats | None = None) ->
         breaker: Points in the part that breaks ties, same shape.
 
     Example:
-        >>> from dokja.evidence.statistics.simulating.designs import Panel, PartDesign
+        >>> from dokja.evidence.statistics.simulating import Panel, PartDesign, StageDesign
         >>> part = PartDesign(part="all", points=100, scale="absolute", seen_by=Panel())
         >>> stage = StageDesign(teams=3, places=1, parts=(part,))
         >>> cut(np.array([[70.0, 60.0, 70.0], [70.0, 60.0, 50.0]]), stage).tolist()

@@ -6,12 +6,17 @@ nobody knows who will enter, and a field in which two teams meet at the cut and 
 one says, so that what it takes to tell them apart can be read off.
 """
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dokja.evidence.statistics.simulating.designs import Ballots, PartDesign, StageDesign
+from dokja.evidence.statistics.simulating.designs import (
+    Ballots,
+    PartDesign,
+    PartScale,
+    StageDesign,
+)
 from dokja.evidence.statistics.simulating.moments import win_means
 from dokja.evidence.statistics.streams import normals
 
@@ -38,7 +43,23 @@ def truth_of(part: PartDesign, standings: Floats) -> Floats:
     return np.clip(part.level + part.spread * standings, _LEAST, _MOST)
 
 
-def scaled(shares: Floats, part: PartDesign, *, references: Floats | None = None) -> Floats:
+class Scaled(Protocol):
+    """What scaling asks of a part, planned or observed."""
+
+    @property
+    def part(self) -> str:
+        """The part's id."""
+
+    @property
+    def points(self) -> float:
+        """What can be had."""
+
+    @property
+    def scale(self) -> PartScale:
+        """What earns all of them."""
+
+
+def scaled(shares: Floats, part: Scaled, *, references: Floats | None = None) -> Floats:
     """Return the points that shares earn.
 
     Args:
