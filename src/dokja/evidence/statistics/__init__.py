@@ -34,7 +34,12 @@ from dokja.evidence.statistics.costs import (
     cost_matched,
     cost_view,
 )
-from dokja.evidence.statistics.domains import DomainScore, TrendScore, domain_scores
+from dokja.evidence.statistics.domains import (
+    DomainScore,
+    TrendScore,
+    domain_scores,
+    ratio_of_scores,
+)
 from dokja.evidence.statistics.identity import (
     DriftKind,
     DriftReport,
@@ -152,6 +157,7 @@ __all__ = [
     "rasch",
     "rater_mean",
     "ratio_interval",
+    "ratio_of_scores",
     "reach",
     "reach_terms",
     "reading",

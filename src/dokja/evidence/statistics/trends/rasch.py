@@ -89,7 +89,7 @@ class Rasch:
         """
         places = {taker: n for n, taker in enumerate(self.takers)}
         i, j = places[one], places[other]
-        value = self.places[i].ahead_of(self.places[j])
+        value = self.places[i].place.value - self.places[j].place.value
         covariance = self.covariance
         square = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
         error = math.sqrt(max(float(square), 0.0))
