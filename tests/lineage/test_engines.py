@@ -14,7 +14,7 @@ from dokja.errors import ClusterError, DokjaError, ExtraMissingError, WeightsErr
 from dokja.evidence.lineage import Plan, Processes, RayCluster, trace_all
 from dokja.evidence.lineage.engines import Tried, answered
 from dokja.evidence.lineage.pieces import joined
-from dokja.models.weights import open_source
+from dokja.models.weights import open_source, origin_of
 
 QUICK = Plan(null_draws=40, detectable_draws=10)
 
@@ -98,7 +98,7 @@ def test_worker_with_another_version_is_refused():
 
 def test_other_weights_under_the_same_path_are_refused(toys):
     model = toys.model(1)
-    origin = toys.store(model, name="model").origin
+    origin = origin_of(toys.store(model, name="model"))
     Path(origin.where).rename(f"{origin.where}.old")
     toys.store({**model, "extra.weight": model["model.norm.weight"]}, name="model")
 
@@ -109,7 +109,7 @@ def test_other_weights_under_the_same_path_are_refused(toys):
 def test_weights_are_opened_again_from_anywhere(toys, monkeypatch, tmp_path):
     toys.store(toys.model(1), name="model")
     monkeypatch.chdir(toys.home)
-    origin = open_source("model").origin
+    origin = origin_of(open_source("model"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
@@ -121,7 +121,7 @@ def test_source_that_nobody_opened_by_name_has_no_origin(toys):
     packed = type(source)(source._inventory)
 
     with pytest.raises(ValueError, match="nobody knows where"):
-        _ = packed.origin
+        origin_of(packed)
 
 
 def test_no_report_cannot_be_joined():

@@ -1,6 +1,5 @@
 """`dokja library`: keep what a scan needs of many models, and lay one beside all of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
@@ -10,8 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from dokja.cli.addresses import access_from, access_options
+from dokja.cli.opening import open_all
 from dokja.cli.printing import as_json, emit, say, table
-from dokja.errors import InputError, LibraryError, Mistake
+from dokja.errors import LibraryError
 from dokja.evidence.lineage import Outcome, Plan, inventory
 from dokja.evidence.lineage.library import (
     Entry,
@@ -25,7 +25,7 @@ from dokja.evidence.lineage.library import (
     scan,
     scan_document,
 )
-from dokja.models.weights import Access, Source, open_source
+from dokja.models.weights import Access, open_source
 from dokja.values import Json
 
 __all__ = ["StandingOut", "library", "standing_out"]
@@ -81,7 +81,12 @@ def add(
     if name is not None and len(models) > 1:
         raise click.UsageError("--name names one model; add the others apart")
     with Console(stderr=True).status("opening") as status:
-        opened = _open_all(models, access=access_from(**network), tell=status.update)
+        opened = open_all(
+            models,
+            access=access_from(**network),
+            tell=status.update,
+            changed="Nothing was added.",
+        )
         added = [
             add_entry(
                 folder,
@@ -105,27 +110,6 @@ def add(
 
 def _origin(where: str) -> str:
     return where if "://" in where else str(Path(where).resolve())
-
-
-def _open_all(
-    places: tuple[str, ...], *, access: Access, tell: Callable[[str], None]
-) -> list[Source]:
-    """Return every model opened.
-
-    Raises:
-        InputError: One cannot be opened; every mistake of every one.
-    """
-    opened: list[Source] = []
-    mistakes: list[Mistake] = []
-    for place in places:
-        tell(f"opening {place}")
-        try:
-            opened.append(open_source(place, access=access))
-        except InputError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise InputError(list(dict.fromkeys(mistakes)), changed="Nothing was added.")
-    return opened
 
 
 @library.command("list", short_help="List what a library holds.")

@@ -13,6 +13,7 @@ from dokja.cli.addresses import access_from, access_options
 from dokja.cli.engines import engine_from, engine_option
 from dokja.cli.library import StandingOut, standing_out
 from dokja.cli.observations import ACTOR, declared_components
+from dokja.cli.opening import open_models
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
 from dokja.errors import InputError, Mistake
@@ -24,6 +25,7 @@ from dokja.evidence.lineage import (
     Outcome,
     Plan,
     Tracing,
+    bare,
     finding_drafts,
     inventory,
     outcome_of,
@@ -31,7 +33,7 @@ from dokja.evidence.lineage import (
     trace_document,
 )
 from dokja.evidence.lineage.calibrations import default_calibration
-from dokja.models.weights import Access, RangeAccount, Source, open_source
+from dokja.models.weights import RangeAccount, Source
 from dokja.public.reports import lineage_text, write_lineage_page
 
 __all__ = ["trace"]
@@ -52,6 +54,7 @@ _UNCHANGED = "Nothing was compared and nothing was written."
 @click.option(
     "--control", "controls", multiple=True, metavar="MODEL", help="A model known to be a stranger."
 )
+@click.option("--base", metavar="MODEL", help="What adapters among SUSPECT and REF were made for.")
 @click.option(
     "--component", "components", multiple=True, metavar="NAME", help="Only these; all by default."
 )
@@ -69,7 +72,8 @@ _UNCHANGED = "Nothing was compared and nothing was written."
 def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
     """Compare SUSPECT's weights with references and say what they are consistent with.
 
-    SUSPECT and every REF are a folder or file of weights, or an address. Each component is
+    SUSPECT and every REF are a folder or file of weights, or an address; an adapter among them is
+    laid onto the model that --base names. Each component is
     compared with its like in every reference, beside controls whose truth is known; what could
     not be seen is said as well. Ends with 3 if a relation was found, with 4 if it cannot be told,
     and with 0 if nothing was found above what would have been seen.
@@ -143,16 +147,19 @@ def _compared(suspect: str, given: Mapping[str, Any]) -> _Done:
         programme = None
         if given["ledger"] is not None:
             programme = held.enter_context(unbroken(given["ledger"]))
-        first, *rest = _open_all(
+        models = open_models(
             (suspect, *given["references"], *given["controls"]),
+            base=given["base"],
             access=access_from(**network),
             tell=status.update,
+            changed=_UNCHANGED,
         )
+        first, *rest = (bare(one) for one in models)
         desk = _Desk(programme, model=given["model"])
         _refuse_wrong_words(first, desk, components=given["components"], html=given["html"])
         tracing = trace_all(
-            first,
-            rest[:count],
+            models[0],
+            models[1 : 1 + count],
             seed=given["seed"],
             components=desk.components,
             plan=_plan(given, [first, *rest], apart=engine is not None),
@@ -190,27 +197,6 @@ def _apart(budget: int, opened: Sequence[Source], *, among: int) -> int:
         source.token_rows()  # fetched now, so that it is counted
     again = max((one.account.bytes for one in opened if one.account is not None), default=0)
     return max(1, int(_FOR_VALUES * ((budget - again) // among - again)))
-
-
-def _open_all(
-    places: Sequence[str], *, access: Access, tell: Callable[[str], None]
-) -> list[Source]:
-    """Return every model opened.
-
-    Raises:
-        InputError: One cannot be opened; every mistake of every one.
-    """
-    opened: list[Source] = []
-    mistakes: list[Mistake] = []
-    for place in places:
-        tell(f"opening {place}")
-        try:
-            opened.append(open_source(place, access=access))
-        except InputError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise InputError(list(dict.fromkeys(mistakes)), changed=_UNCHANGED)
-    return opened
 
 
 def _ranges_digest(sources: Iterable[Source]) -> str | None:

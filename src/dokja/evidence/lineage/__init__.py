@@ -6,6 +6,7 @@ turned residual stream or replaced embeddings are undone. No answer here is "unr
 reason.
 """
 
+from dokja.evidence.lineage.adapted import Model, bare
 from dokja.evidence.lineage.clusters import RayCluster
 from dokja.evidence.lineage.components import ComponentSpec, Inventory, inventory
 from dokja.evidence.lineage.controls import ControlReading
@@ -14,6 +15,7 @@ from dokja.evidence.lineage.drafts import finding_drafts
 from dokja.evidence.lineage.engines import Engine, Processes
 from dokja.evidence.lineage.findings import (
     METHOD,
+    AdapterReading,
     BranchSummary,
     ComponentFinding,
     GainReading,
@@ -34,6 +36,7 @@ from dokja.evidence.lineage.tracing import trace
 __all__ = [
     "METHOD",
     "SCHEMA",
+    "AdapterReading",
     "BranchSummary",
     "Chance",
     "ComponentFinding",
@@ -47,6 +50,7 @@ __all__ = [
     "LayerAgreement",
     "LayerReading",
     "MergeReading",
+    "Model",
     "Named",
     "OtherFacts",
     "Outcome",
@@ -58,6 +62,7 @@ __all__ = [
     "TokenRows",
     "TraceReport",
     "Tracing",
+    "bare",
     "decompose",
     "finding_drafts",
     "inventory",

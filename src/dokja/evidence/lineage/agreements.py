@@ -302,6 +302,7 @@ def smallest_agreeing(
                 name=f"agreement-with-noise-{correlation:g}",
                 value=float(np.median(shares)),
                 found=found >= math.ceil(0.9 * draws),
+                measure="agreement",
             )
         )
         if not controls[-1].found:

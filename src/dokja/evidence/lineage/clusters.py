@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from logging import WARNING, getLogger
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ PORT = 10001
 
 _RETRIES = 2
 """So often a task is begun again that was lost with its node."""
+
+_TRIES = 3
+"""So often a head is asked that answers but cannot start a server yet, as one just started."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -83,15 +87,14 @@ class RayCluster:
 
 
 def _ray() -> Any:
-    try:
-        import grpc  # noqa: F401, PLC0415  # an extra; Ray's client needs it
-        import ray  # noqa: PLC0415  # an extra
-        import ray.exceptions  # noqa: PLC0415  # an extra
-    except ImportError as error:
+    if any(find_spec(needed) is None for needed in ("ray", "grpc")):  # Ray's client needs both
         raise ExtraMissingError(
             "a Ray cluster needs the extra `cluster`: pip install 'dokja[cluster]'; "
             "`--engine local` needs nothing. Nothing was compared."
-        ) from error
+        )
+    import ray  # noqa: PLC0415  # an extra
+    import ray.exceptions  # noqa: PLC0415  # an extra
+
     return ray
 
 
@@ -103,12 +106,15 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         ClusterError: What answers is no Ray head, or one of another version.
     """
     getLogger("ray.client_builder").setLevel(WARNING)  # else it tells what it was told
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it warns of it raises as well
-            context = ray.init(address, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(_unreachable(address, _last_line(error))) from error
+    for left in reversed(range(_TRIES)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what it warns of it raises as well
+                context = ray.init(address, log_to_driver=False)
+            break
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if not (left and isinstance(error, ConnectionAbortedError)):
+                raise ClusterError(_unreachable(address, _last_line(error))) from error
     try:
         yield
     finally:

@@ -207,6 +207,7 @@ def _found(
         name="reference-turned-apart",
         value=reading.null or 0.0,
         found=(reading.null or 0.0) >= plan.agreement_floor,
+        measure="agreement",
     )
     shown = [control for control in controls if control.found]
     return replace(
@@ -219,6 +220,7 @@ def _found(
         map_chance=None,
         controls=(*shown, null),
         minimum_detectable=smallest,
+        detectable=_also(finding, smallest),
         re_expressed=alignment.undone,
         likeness=alignment.likeness,
         head_map=alignment.heads,
@@ -260,6 +262,13 @@ def _effect(reading: BranchReading, *, plan: Plan) -> Estimate:
     )
 
 
+def _also(finding: ComponentFinding, smallest: float | None) -> tuple[tuple[str, float], ...]:
+    """Return the power of the same coordinates and beside it that of agreement."""
+    return (
+        finding.detectable if smallest is None else (*finding.detectable, ("agreement", smallest))
+    )
+
+
 def _unseen(
     finding: ComponentFinding, looked: Looked, *, plan: Plan, rng: np.random.Generator
 ) -> ComponentFinding:
@@ -268,13 +277,18 @@ def _unseen(
         return finding
     smallest, controls = smallest_agreeing(looked.theirs.folded, plan=plan, rng=rng)
     shown = tuple(control for control in controls if control.found)
+    finding = replace(finding, detectable=_also(finding, smallest))
     if Relation.NO_EVIDENCE in finding.relations:
         return replace(finding, controls=(*finding.controls, *shown))
     if smallest is None:
         return finding
     best = max(looked.ran, key=lambda one: one.share or 0.0)
     null = ControlReading(
-        kind="independent", name="reference-turned-apart", value=best.null or 0.0, found=False
+        kind="independent",
+        name="reference-turned-apart",
+        value=best.null or 0.0,
+        found=False,
+        measure="agreement",
     )
     return replace(
         finding,

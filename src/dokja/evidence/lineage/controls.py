@@ -40,12 +40,14 @@ class ControlReading:
         name: What it was made from.
         value: The effect, in the finding's own measure.
         found: Whether the rule called it related.
+        measure: Of the value: `centred_r` or `agreement`.
     """
 
     kind: Literal["derived", "independent"]
     name: str
     value: float
     found: bool
+    measure: str = "centred_r"
 
     @property
     def behaves(self) -> bool:

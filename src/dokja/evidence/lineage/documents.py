@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dokja.evidence.lineage.chances import SMALLEST_LOG10
 from dokja.evidence.lineage.findings import (
+    AdapterReading,
     BranchSummary,
     ComponentFinding,
     LayerAgreement,
@@ -94,6 +95,7 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
         {
             "kind": "derived" if control.kind == "derived" else "null",
             "name": control.name,
+            "measure": control.measure,
             "r": _round(control.value),
             "found": control.found,
         }
@@ -123,6 +125,7 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
             _power(finding),
             why="not even the strongest likeness that was tried would have been found",
         ),
+        "detectable": {way: _of_draws(smallest) for way, smallest in finding.detectable},
         "re_expressed": list(finding.re_expressed),
         "branches": {one.branch: _branch(one) for one in finding.branches},
         **_maps(finding),
@@ -195,7 +198,11 @@ def _interval(effect: Estimate | None) -> dict[str, Json] | None:
 def _power(finding: ComponentFinding) -> dict[str, Json] | None:
     if finding.minimum_detectable is None:
         return None
-    return {"r": finding.minimum_detectable, "found": _FOUND, "of": _DRAWS}
+    return _of_draws(finding.minimum_detectable)
+
+
+def _of_draws(smallest: float) -> dict[str, Json]:
+    return {"r": smallest, "found": _FOUND, "of": _DRAWS}
 
 
 def _branch(branch: BranchSummary) -> dict[str, Json]:
@@ -254,6 +261,7 @@ def _maps(finding: ComponentFinding) -> dict[str, Json]:
             "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
         ),
         **_or_missing("merge", _merge(finding.merge), why="no sum of several references"),
+        **_or_missing("adapter", _adapter(finding.adapter), why="no side is laid with an adapter"),
     }
 
 
@@ -268,6 +276,20 @@ def _merge(merge: MergeReading | None) -> dict[str, Json] | None:
         "left_by_twin": _round(merge.left_by_twin),
         "layers": [[layer, [_round(one) for one in weights]] for layer, weights in merge.layers],
         "tensors": merge.tensors,
+    }
+
+
+def _adapter(reading: AdapterReading | None) -> dict[str, Json] | None:
+    if reading is None:
+        return None
+    return {
+        "coefficient": _interval(reading.coefficient),
+        "r": _round(reading.likeness),
+        "r_of_twin": _round(reading.twin),
+        "left": _round(reading.left),
+        "matrices": reading.matrices,
+        "merged": reading.merged,
+        "untouched": reading.untouched,
     }
 
 

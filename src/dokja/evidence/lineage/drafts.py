@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from dokja.evidence.ledger import Draft
+from dokja.evidence.lineage.controls import ControlReading
 from dokja.evidence.lineage.findings import ComponentFinding, TraceReport
 from dokja.values import Estimate, Json
 
@@ -42,6 +43,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
     "lineage-budget": (
         "읽을 수 있는 바이트가 정해져 있어 뉴런의 일치는 보지 않았다.",
         "The budget of bytes left no room for matching neurons.",
+    ),
+    "lineage-laid-onto-it": (
+        "어댑터를 바로 이 모델 위에 얹었으므로 둘이 닮은 것은 그렇게 만들었기 때문이다.",
+        "The adapter was laid onto this very reference: the sum is alike because of that.",
     ),
     "lineage-by-agreement": (
         "같은 좌표가 아니라 뉴런 대응의 일치로 본 결과다. 효과는 일치한 뉴런의 비율이다.",
@@ -107,7 +112,7 @@ def _body(
         "controls": [
             {
                 "kind": control.kind,
-                "name": control.name,
+                "name": _named(control),
                 "value": round(control.value, _FIGURES),
                 "found": control.found,
             }
@@ -125,6 +130,12 @@ def _body(
     if (note := _note(report, finding)) is not None:
         body["note"] = note
     return body
+
+
+def _named(control: ControlReading) -> str:
+    """Return a control's name; a third model may stand there by either way of looking."""
+    third = control.kind == "independent" and not control.name.startswith("reference-")
+    return f"{control.name}, matched" if third and control.measure == "agreement" else control.name
 
 
 def _facts(report: TraceReport) -> dict[str, Json]:

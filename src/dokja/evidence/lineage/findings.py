@@ -15,6 +15,7 @@ from dokja.values import Estimate, Reason
 
 __all__ = [
     "METHOD",
+    "AdapterReading",
     "BranchSummary",
     "ComponentFinding",
     "GainReading",
@@ -81,6 +82,30 @@ class TokenRows:
     standard_error: float
     tokens: int
     related: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterReading:
+    """How far one model holds what an adapter adds to its base.
+
+    Attributes:
+        coefficient: By how much of the adapter's change the model differs from the base: 1 where
+            it was merged as it is, 0 where nothing of it is there.
+        likeness: Mean centred correlation of the model's change of the base with the adapter's.
+        twin: The same, without its sign, of the adapter's change in random order: a control.
+        left: Mean share of the model's change that the adapter's, taken as it is, leaves.
+        matrices: How many matrices the adapter changes.
+        merged: Whether the model is the base with the adapter, up to rounding.
+        untouched: Whether those matrices are the base's own, up to rounding.
+    """
+
+    coefficient: Estimate
+    likeness: float
+    twin: float
+    left: float
+    matrices: int
+    merged: bool
+    untouched: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +215,8 @@ class ComponentFinding:
         minimum_detectable: Smallest correlation that the rule found in nine of ten draws of
             independent noise, in the same coordinates, or by agreement where only that could
             look; missing when none.
+        detectable: The same of every way of looking whose power is known, `coordinates` and
+            `agreement`: what one cannot see the other may.
         branches: What the agreement of matchings says, branch by branch.
         re_expressed: Symmetries that had to be undone to see the relation.
         likeness: Mean cosine of agreeing neurons' vectors; missing without a relation by
@@ -199,6 +226,7 @@ class ComponentFinding:
         expert_map: (suspect's layer, its block, reference's layer, its block), where a side has
             experts.
         merge: The component as a weighted sum of several references, where it is one.
+        adapter: What is seen of an adapter that one side is laid with; none where none is.
         pairs: Centred correlation of every pair of layers in the same coordinates: the suspect's
             by the reference's; none for a pair that could not be compared.
         calibrated: What a calibration says of the reading; missing where none was given, or where
@@ -226,12 +254,14 @@ class ComponentFinding:
     token_rows: tuple[TokenRows, ...] = ()
     controls: tuple[ControlReading, ...] = ()
     minimum_detectable: float | None = None
+    detectable: tuple[tuple[str, float], ...] = ()
     branches: tuple[BranchSummary, ...] = ()
     re_expressed: tuple[str, ...] = ()
     likeness: float | None = None
     head_map: tuple[tuple[int, int, int, int], ...] = ()
     expert_map: tuple[tuple[int, str, int, str], ...] = ()
     merge: MergeReading | None = None
+    adapter: AdapterReading | None = None
     pairs: tuple[tuple[float | None, ...], ...] = ()
     calibrated: Calibrated | None = None
     parameter_share: float

@@ -13,6 +13,7 @@ from math import log10
 
 import numpy as np
 
+from dokja.evidence.lineage.adapted import Model, bare
 from dokja.evidence.lineage.chances import log10_chance_of
 from dokja.evidence.lineage.components import ComponentSpec
 from dokja.evidence.lineage.engines import Engine
@@ -100,8 +101,8 @@ class Tracing:
 
 
 def trace_all(
-    suspect: Source,
-    references: Sequence[Source],
+    suspect: Model,
+    references: Sequence[Model],
     *,
     seed: int,
     components: Mapping[str, ComponentSpec] | None = None,
@@ -145,12 +146,12 @@ def trace_all(
     )
     chances = _chances(reports)
     reports = held_together(reports, chances, plan=plan)
-    sources = (suspect, *references)
+    sources = tuple(bare(one) for one in (suspect, *references))
     _name_sums(reports, sources, seed=seed, components=components, plan=plan, tell=tell)
     return Tracing(
-        suspect=suspect.name,
+        suspect=sources[0].name,
         reports=tuple(reports),
-        facts=tuple(other_facts(suspect, reference) for reference in references),
+        facts=tuple(other_facts(sources[0], reference) for reference in sources[1:]),
         chances=chances,
         tests=sum(report.tests for report in reports),
         seed=seed,
@@ -159,8 +160,8 @@ def trace_all(
 
 
 def _reports(
-    suspect: Source,
-    references: Sequence[Source],
+    suspect: Model,
+    references: Sequence[Model],
     *,
     seed: int,
     components: Mapping[str, ComponentSpec] | None,
@@ -189,7 +190,7 @@ def _reports(
             components=components,
             plan=plan,
             controls=controls,
-            progress=_named(tell, reference.name),
+            progress=_named(tell, bare(reference).name),
         )
         for reference in references
     ]

@@ -53,6 +53,14 @@ class Bodies:
         other._held = {}  # noqa: SLF001  # its own class
         return other
 
+    def facing(self, reference: Source) -> "Bodies":
+        """Return the suspect facing another reference; what was folded of it is kept."""
+        other = copy(self)
+        other._theirs = map_bodies(reference)  # noqa: SLF001  # its own class
+        other._sources = (self._sources[0], reference)  # noqa: SLF001  # likewise
+        other._held = {key: one for key, one in self._held.items() if key[0] == 0}  # noqa: SLF001  # likewise
+        return other
+
     def pairs(self, component: str, role: str) -> list[tuple[Side, Side]]:
         """Return a component of the suspect beside each of the reference's components of a role.
 

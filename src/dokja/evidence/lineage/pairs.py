@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dokja.errors import NotComparableError
+from dokja.evidence.lineage.adapted import Model
 from dokja.evidence.lineage.beside import all_equal, gains_agree, only_low_rank, rounded
 from dokja.evidence.lineage.components import ComponentTensors, Inventory
 from dokja.evidence.lineage.controls import (
@@ -53,6 +54,7 @@ class Run:
 
     suspect: Source
     reference: Source
+    models: tuple[Model, Model]
     whole: Inventory
     strangers: Sequence[tuple[Source, Inventory]]
     plan: Plan

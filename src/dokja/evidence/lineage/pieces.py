@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dokja.evidence.lineage.adapted import Model, bare
 from dokja.evidence.lineage.components import ComponentSpec, inventory
 from dokja.evidence.lineage.engines import Engine, Told
 from dokja.evidence.lineage.findings import TraceReport
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.tracing import trace
-from dokja.models.weights import Origin, RangeAccount, RangeRead, Source
+from dokja.models.weights import Laid, Origin, RangeAccount, RangeRead, Source, origin_of
 
 __all__ = ["Piece", "Worked", "done", "joined", "traced_apart"]
 
@@ -79,8 +80,8 @@ def done(piece: Piece) -> Worked:
 
 
 def traced_apart(
-    suspect: Source,
-    references: Sequence[Source],
+    suspect: Model,
+    references: Sequence[Model],
     *,
     seed: int,
     components: Mapping[str, ComponentSpec] | None,
@@ -100,7 +101,7 @@ def traced_apart(
     if plan.budget_bytes is None:
         names = [
             one.component
-            for one in inventory(suspect, components=components).components
+            for one in inventory(bare(suspect), components=components).components
             if plan.only is None or one.component in plan.only
         ] or [None]
     pieces = [
@@ -117,23 +118,25 @@ def traced_apart(
         for name in names
     ]
     worked = engine.map(done, pieces, told=told)
-    if suspect.account is not None:
+    if (account := bare(suspect).account) is not None:
         for one in worked:
-            suspect.account.take(one.ranges)
+            account.take(one.ranges)
     return [
         joined([one.report for one, p in zip(worked, pieces, strict=True) if p.number == number])
         for number in range(len(references))
     ]
 
 
-def _lent(source: Source, *, among: int) -> Origin:
+def _lent(model: Model, *, among: int) -> Origin:
     """Return where a model lies, with its share of what is left of its budget."""
-    origin, account = source.origin, source.account
+    if isinstance(model, Laid):
+        onto = _lent(model.base, among=among)
+        return replace(_lent(model.adapter.source, among=among), onto=onto)
+    origin, account = origin_of(model), model.account
     budget = origin.access.budget_bytes
     if budget is None or account is None:
         return origin
-    left = max(0, budget - account.bytes) // among
-    return replace(origin, access=replace(origin.access, budget_bytes=left))
+    return origin.lent(max(0, budget - account.bytes) // among)
 
 
 def joined(reports: Sequence[TraceReport]) -> TraceReport:

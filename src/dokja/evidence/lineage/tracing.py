@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dokja.evidence.lineage.adapted import Model, bare, with_adapter
 from dokja.evidence.lineage.beside import gain_reading, token_rows
 from dokja.evidence.lineage.budgets import fitted
 from dokja.evidence.lineage.combining import combined, look
@@ -37,6 +38,7 @@ from dokja.evidence.lineage.pairs import (
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.readings import MOST_LAYERS
 from dokja.evidence.lineage.relations import Derivation, Relation, derivation_of
+from dokja.evidence.lineage.third_parties import beside_strangers, held_to
 from dokja.models.comparison import TokenOverlap, chance_of_map, token_overlap
 from dokja.models.weights import Source
 from dokja.values import Reason
@@ -50,8 +52,8 @@ Progress = Callable[[str], None]
 
 
 def trace(
-    suspect: Source,
-    reference: Source,
+    suspect: Model,
+    reference: Model,
     *,
     rng: np.random.Generator,
     components: Mapping[str, ComponentSpec] | None = None,
@@ -66,8 +68,8 @@ def trace(
     is reported only where repeated layers show it.
 
     Args:
-        suspect: The model in question.
-        reference: The candidate ancestor.
+        suspect: The model in question; a base with an adapter laid onto it is one too.
+        reference: The candidate ancestor, likewise.
         rng: Draws rows, row orders and controls; the same state gives the same report.
         components: The suspect's components as declared; by tensor names where none are.
         reference_components: Likewise, of the reference.
@@ -78,10 +80,13 @@ def trace(
     Raises:
         WeightsError: A file changed since it was checked, or a tokenizer is damaged.
     """
+    models = suspect, reference
+    suspect, reference = bare(suspect), bare(reference)
     before = suspect.bytes_read + reference.bytes_read
     run = _run(
         (suspect, components),
         (reference, reference_components),
+        models=models,
         plan=plan if plan is not None else Plan(),
         controls=controls,
         rng=rng,
@@ -111,6 +116,7 @@ def _run(
     suspect: Declared,
     reference: Declared,
     *,
+    models: tuple[Model, Model],
     plan: Plan,
     controls: Sequence[Source],
     rng: np.random.Generator,
@@ -120,6 +126,7 @@ def _run(
     return Run(
         suspect=suspect[0],
         reference=reference[0],
+        models=models,
         whole=inventory(suspect[0], components=suspect[1]),
         strangers=tuple((source, inventory(source)) for source in controls),
         plan=plan,
@@ -159,6 +166,11 @@ def _finding(
     finding = _not_testable(run, ours, alike[0]) if chosen is None else _judged(run, chosen)
     tests = sum(pair.screen.tests for pair in pairs) + len(finding.token_rows)
     finding = _with_agreement(run, replace(finding, tests=tests))
+    named = {theirs.component: theirs for theirs in candidates}
+    sides = ours, named.get(finding.reference_component)
+    if run.strangers and run.plan.agreement:
+        finding = held_to(finding, beside_strangers(run, finding), plan=run.plan)
+    finding = with_adapter(finding, run.models, sides, plan=run.plan, rng=run.rng)
     return replace(
         finding,
         bytes_read=run.suspect.bytes_read + run.reference.bytes_read - start,
@@ -221,6 +233,7 @@ def _judged(run: Run, pair: Pair) -> ComponentFinding:
     relations, reasons = what_is_left_open(
         run, pair, rows=rows, gains=gains, controls=(*controls, *strangers), strangers=strangers
     )
+    smallest = smallest_detected(pair.compared_parent, errors=pair.errors, plan=plan, rng=run.rng)
     related = screen.found and Relation.NOT_TESTABLE not in relations
     by_rows = None if screen.found else best_related(rows)
     return ComponentFinding(
@@ -245,9 +258,8 @@ def _judged(run: Run, pair: Pair) -> ComponentFinding:
         gains=gains,
         token_rows=rows,
         controls=(*controls, *strangers),
-        minimum_detectable=smallest_detected(
-            pair.compared_parent, errors=pair.errors, plan=plan, rng=run.rng
-        ),
+        minimum_detectable=smallest,
+        detectable=() if smallest is None else (("coordinates", smallest),),
         parameter_share=pair.ours.parameters / max(run.whole.parameters, 1),
         read_share=_read_share(pair, gains=gains, rows=rows),
         bytes_read=0,

@@ -6,19 +6,24 @@ an account of the bytes that were read for them.
 """
 
 from dokja.models.weights.access import Access
+from dokja.models.weights.adapted import Laid, lay_onto
 from dokja.models.weights.adapters import Adapter, open_adapter
 from dokja.models.weights.headers import TensorInfo
+from dokja.models.weights.origins import Origin, origin_of
 from dokja.models.weights.ranges import RangeAccount, RangeRead
-from dokja.models.weights.sources import Origin, Source, open_source
+from dokja.models.weights.sources import Source, open_source
 
 __all__ = [
     "Access",
     "Adapter",
+    "Laid",
     "Origin",
     "RangeAccount",
     "RangeRead",
     "Source",
     "TensorInfo",
+    "lay_onto",
     "open_adapter",
     "open_source",
+    "origin_of",
 ]

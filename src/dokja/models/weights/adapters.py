@@ -60,6 +60,22 @@ class Adapter:
         used = {name for one in targets.values() for name in (one.first, one.second)}
         self.others = tuple(name for name in source.names if name not in used)
 
+    def names(self, target: str) -> tuple[str, str]:
+        """Return the names of the tensors that hold A and B.
+
+        Raises:
+            KeyError: The adapter does not change it.
+        """
+        return self._targets[target].first, self._targets[target].second
+
+    def turned(self, target: str) -> bool:
+        """Tell whether the base's matrix is the product turned: its rows are inputs.
+
+        Raises:
+            KeyError: The adapter does not change it.
+        """
+        return self._targets[target].turned
+
     def shape(self, target: str) -> tuple[int, int]:
         """Return the shape that the base's matrix must have.
 

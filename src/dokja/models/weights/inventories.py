@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from dokja.errors import Mistake, WeightsError
 from dokja.models.weights.gguf_grids import GGUF_GRIDS
 from dokja.models.weights.grids import PLAIN_GRIDS
 from dokja.models.weights.headers import TensorInfo
@@ -15,10 +16,13 @@ from dokja.models.weights.held import Held, Meter, OpenedFile, Sidecar, StoredTe
 from dokja.models.weights.ranges import AccountedFile, RangeAccount
 from dokja.values import Digest, Json, canonical_bytes
 
-__all__ = ["Inventory", "Shard", "Translate"]
+__all__ = ["Inventory", "Made", "Shard", "Translate"]
 
 Translate: TypeAlias = Callable[[Mapping[str, StoredTensor]], Mapping[str, Held]]
 """From the tensors as they are stored to those that they stand for."""
+
+Made: TypeAlias = Callable[[Mapping[str, Held], Mapping[str, Held]], Mapping[str, Held]]
+"""From the tensors of two inventories to those of the whole that they make."""
 
 _GRIDS = {**PLAIN_GRIDS, **GGUF_GRIDS}
 
@@ -86,6 +90,27 @@ class Inventory:
         return Digest.of(
             canonical_bytes({self.form: {shard.file.name: _named(shard) for shard in self.shards}})
         )
+
+    def beside(self, other: "Inventory", *, name: str, made: Made) -> "Inventory":
+        """Return both as one, which has this one's configuration and tokenizer.
+
+        Raises:
+            WeightsError: Both have a file or a tensor of the same name.
+        """
+        files = ({one.file.name for one in side.shards} for side in (self, other))
+        mine, theirs = ({t.name for one in s.shards for t in one.tensors} for s in (self, other))
+        if twice := sorted(set.intersection(*files) | mine & theirs):
+            wrong = Mistake(
+                file=name, place="", read=f"{twice[0]} on both sides", expected="names of their own"
+            )
+            raise WeightsError([wrong])
+
+        def logical(stored: Mapping[str, StoredTensor]) -> Mapping[str, Held]:
+            ours = self.logical({key: one for key, one in stored.items() if key in mine})
+            return made(ours, other.logical({k: one for k, one in stored.items() if k in theirs}))
+
+        shards = (*self.shards, *other.shards)
+        return replace(self, name=name, shards=shards, logical=logical)
 
     def headers(self) -> Digest:
         """Return the digest over each file's name, its length and what its header says.

@@ -7,7 +7,6 @@ lie in the files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,50 +19,13 @@ from dokja.models.weights.access import Access
 from dokja.models.weights.folders import take_stock
 from dokja.models.weights.headers import TensorInfo
 from dokja.models.weights.held import Held, Meter, StoredTensor
-from dokja.models.weights.inventories import Inventory
+from dokja.models.weights.inventories import Inventory, Made
 from dokja.models.weights.ranges import RangeAccount, runs
 from dokja.models.weights.remote import take_remote_stock
 from dokja.models.weights.sidecars import token_rows
 from dokja.values import Digest
 
-__all__ = ["Origin", "Source", "open_source"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where opened weights lie, so that another process can open them once more.
-
-    Attributes:
-        where: The folder or file with its whole path, or the address.
-        access: What may be asked of the network.
-        headers: Digest over what every header says, so that other weights are not taken for them.
-    """
-
-    where: str
-    access: Access
-    headers: Digest
-
-    def open(self, *, account: RangeAccount | None = None) -> "Source":
-        """Return the weights, opened and checked again.
-
-        Args:
-            account: Where every range that is read is noted; of an address only.
-
-        Raises:
-            WeightsError: They cannot be opened, or their headers say something else.
-        """
-        noted = account if "://" in self.where else None
-        source = open_source(self.where, access=self.access, account=noted)
-        if source.headers != self.headers:
-            wrong = Mistake(
-                file=self.where,
-                place="headers",
-                read=f"headers of {source.headers}",
-                expected=f"those that were opened before, of {self.headers}",
-                remedy="Every machine must see the same files under the same path.",
-            )
-            raise WeightsError([wrong])
-        return source
+__all__ = ["Source", "open_source"]
 
 
 class Source:
@@ -76,6 +38,8 @@ class Source:
         config: `config.json` as an object, or what a GGUF file says in its place; None when
             there is neither. A claim, not a fact.
         account: Every range that was read; None for local weights, unless one was given.
+        opened: By which name they were opened, a whole path or an address, and what might be
+            asked of the network; None for weights that were made of others.
     """
 
     def __init__(
@@ -92,7 +56,7 @@ class Source:
         )
         self.account = inventory.account
         self._inventory = inventory
-        self._opened = opened
+        self.opened = opened
         self._meter = meter or Meter()
         stored = inventory.stored(self._meter)
         self._held: Mapping[str, Held] = stored if as_stored else inventory.logical(stored)
@@ -123,17 +87,21 @@ class Source:
         """Digest over what every header says: of the same files the same, and quick to make."""
         return self._inventory.headers()
 
-    @property
-    def origin(self) -> Origin:
-        """Where the weights lie and how they are opened again.
+    def beside(self, other: "Source", *, name: str, made: Made) -> "Source":
+        """Return weights made of these and of others, named by the digests of both.
+
+        Args:
+            other: The others, such as an adapter's factors.
+            name: What the whole is called.
+            made: From both sides' tensors to those of the whole.
 
         Raises:
-            ValueError: They were not opened by `open_source`.
+            WeightsError: Both have a file or a tensor of the same name.
         """
-        if self._opened is None:
-            raise ValueError(f"nobody knows where {self.name} lies: it was not opened by name")
-        where, access = self._opened
-        return Origin(where=where, access=access, headers=self.headers)
+        inventory = self._inventory.beside(other._inventory, name=name, made=made)  # noqa: SLF001  # its own class
+        whole = Source(inventory)
+        whole._rows = self._rows
+        return whole
 
     @property
     def digest(self) -> Digest:

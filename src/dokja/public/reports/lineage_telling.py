@@ -13,6 +13,7 @@ from markupsafe import Markup
 from dokja.evidence.lineage import (
     BranchSummary,
     ComponentFinding,
+    ControlReading,
     Derivation,
     Direction,
     Relation,
@@ -66,8 +67,7 @@ class LineageTeller:
         if finding.relations == (Relation.NO_EVIDENCE,):
             if finding.minimum_detectable is None:
                 return self._say("lineage.none-weak", **named)
-            smallest = figures.plain(finding.minimum_detectable, 2)
-            return self._say("lineage.none", **named, smallest=smallest)
+            return self._say(self._none(finding), **named, **self._smallest(finding))
         relations = self.relations(finding)
         if not finding.related:
             why = self._why(finding)["why"]
@@ -82,6 +82,14 @@ class LineageTeller:
             case _:
                 assert_never(finding.derivation)
         return self._say(key, **named, relations=relations, details=self.details(finding))
+
+    def _none(self, finding: ComponentFinding) -> str:
+        return "lineage.none-both" if len(finding.detectable) > 1 else "lineage.none"
+
+    def _smallest(self, finding: ComponentFinding) -> dict[str, str]:
+        """Return the power of each way of looking, and the one that the finding rests on."""
+        ways = {way: figures.plain(value, 2) for way, value in finding.detectable}
+        return {"smallest": figures.plain(finding.minimum_detectable or 0.0, 2), **ways}
 
     def relations(self, finding: ComponentFinding) -> str:
         """Return the relations that are left open, as one list."""
@@ -178,8 +186,9 @@ class LineageTeller:
         said = [
             ("lineage.layers", [self.layers(finding)]),
             ("lineage.weights", self._weights(finding)),
+            ("lineage.adapter", self._adapter(finding)),
             ("lineage.controls", self.controls(finding)),
-            ("lineage.power", [self._power(finding)]),
+            ("lineage.power", self._power(finding)),
             ("lineage.read", [self._read(finding)]),
             ("lineage.undone", [self.undone(finding)]),
             ("lineage.branches", self.branches(finding)),
@@ -216,11 +225,34 @@ class LineageTeller:
         return [
             self._say(
                 "lineage.control-found" if one.found else "lineage.control-not-found",
-                name=self.control(one.name),
+                name=self._control(one),
                 value=figures.plain(one.value, 2),
             )
             for one in finding.controls
         ]
+
+    def _adapter(self, finding: ComponentFinding) -> list[str]:
+        reading = finding.adapter
+        if reading is None:
+            return []
+        return [
+            self._say(
+                "lineage.adapter-is",
+                value=figures.plain(reading.coefficient.value, 2),
+                interval=_interval(reading.coefficient, digits=2),
+                n=reading.matrices,
+                r=figures.plain(reading.likeness, 2),
+                twin=figures.plain(reading.twin, 2),
+                left=reading.left,
+            )
+        ]
+
+    def _control(self, control: ControlReading) -> str:
+        name = self.control(control.name)
+        third = name == control.name
+        if third and control.measure == "agreement":
+            return self._say("lineage.control-matched", name=name)
+        return name
 
     def control(self, name: str) -> str:
         """Return what a control was made from; the name of a third model as it is."""
@@ -229,11 +261,16 @@ class LineageTeller:
             return f"{self.words.label('made', made)} {level}"
         return self.words.label("made", name)
 
-    def _power(self, finding: ComponentFinding) -> str:
+    def _power(self, finding: ComponentFinding) -> list[str]:
         if finding.minimum_detectable is None:
-            return self._say("lineage.power-unknown")
-        smallest = figures.plain(finding.minimum_detectable, 2)
-        return self._say("lineage.power-known", smallest=smallest)
+            return [self._say("lineage.power-unknown")]
+        if not finding.detectable:
+            smallest = figures.plain(finding.minimum_detectable, 2)
+            return [self._say("lineage.power-known", smallest=smallest)]
+        return [
+            self._say(f"lineage.power-{way}", smallest=figures.plain(smallest, 2))
+            for way, smallest in finding.detectable
+        ]
 
     def _read(self, finding: ComponentFinding) -> str:
         return self._say(
