@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dokja.evidence.lineage import Derivation, Relation, trace
+from dokja.evidence.lineage import ControlReading, Derivation, Relation, trace
 from dokja.evidence.lineage.agreements import interior
 from dokja.evidence.lineage.branches import agree_freely, near_duplicates
 from dokja.evidence.lineage.folding import fold
 from dokja.evidence.lineage.mapping import map_bodies
 from dokja.evidence.lineage.plans import Plan
+from dokja.evidence.lineage.third_parties import held_to
 from dokja.models.forge.laundering import KINDS, kinds_for, launder
 from dokja.models.forge.structures import Structure
 from dokja.models.forge.transforms import ArrayTensors, items
@@ -275,6 +276,72 @@ def test_more_ways_of_looking_never_take_a_relation_back(shelf):
 
     assert quick.derivation is thorough.derivation is Derivation.YES
     assert len(thorough.branches) == 4
+
+
+def traced(suspect, reference, *, controls):
+    report = trace(
+        suspect,
+        reference,
+        rng=np.random.default_rng(7),
+        plan=Plan(null_draws=40, detectable_draws=10),
+        controls=controls,
+    )
+    return report.findings[0]
+
+
+def test_third_models_are_laid_beside_by_agreement_too(shelf):
+    structure = STRUCTURES["llama"]
+    root, third = (shelf(weights(structure, seed), structure) for seed in (11, 12))
+    suspect = shelf(*washed(weights(structure, 11), structure, "all of them"))
+
+    alone = traced(suspect, root, controls=[])
+    beside = traced(suspect, root, controls=[third])
+
+    assert (alone.measure, beside.measure) == ("agreement", "agreement")
+    assert beside.relations == alone.relations
+    (control,) = [one for one in beside.controls if one.name == third.name]
+    assert (control.kind, control.measure, control.found) == ("independent", "agreement", False)
+    assert control.value < 0.1
+
+
+def test_third_model_that_is_found_by_agreement_leaves_nothing_to_tell(shelf):
+    structure = STRUCTURES["llama"]
+    root = shelf(weights(structure, 11), structure)
+    suspect = shelf(*washed(weights(structure, 11), structure, "all of them"))
+    called_a_stranger = shelf(weights(structure, 11), structure)
+
+    finding = traced(suspect, root, controls=[called_a_stranger])
+
+    assert finding.relations == (Relation.NOT_TESTABLE,)
+    assert finding.reasons[-1].code == "lineage-control-failed"
+
+
+def test_third_model_that_comes_near_leaves_no_evidence_open(shelf):
+    structure = STRUCTURES["llama"]
+    root, third = (shelf(weights(structure, seed), structure) for seed in (11, 12))
+    suspect = shelf(*washed(weights(structure, 11), structure, "all of them"))
+    finding = traced(suspect, root, controls=[])
+    near = ControlReading(
+        kind="independent", name=third.name, value=0.2, found=False, measure="agreement"
+    )
+
+    held = held_to(finding, [near], plan=Plan())
+
+    assert held.relations == (*finding.relations, Relation.NO_EVIDENCE)
+    assert held.derivation is Derivation.CANNOT_TELL
+    assert held.reasons[-1].code == "lineage-strangers-too-near"
+
+
+def test_no_evidence_says_what_either_way_of_looking_would_have_seen(shelf):
+    structure = STRUCTURES["llama"]
+    suspect, stranger = (shelf(weights(structure, seed), structure) for seed in (11, 12))
+
+    finding = traced(suspect, stranger, controls=[])
+
+    assert finding.relations == (Relation.NO_EVIDENCE,)
+    power = dict(finding.detectable)
+    assert set(power) == {"coordinates", "agreement"}
+    assert power["coordinates"] == finding.minimum_detectable < power["agreement"] < 1
 
 
 def test_every_kind_of_laundering_is_tried_here():
