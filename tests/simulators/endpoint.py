@@ -4,9 +4,10 @@ It speaks HTTP/1.1 on a bare socket, because its faults are faults of the line: 
 byte now and then, no byte at all, a reset. Everything it does follows from its seed, the question
 and how often that question came.
 
-As a program it answers until it is ended, and prints its port first:
+As a program it answers until it is ended, and prints its port first; what it does is said as JSON,
+where `answers` may name a file:
 
-    python tests/simulators/endpoint.py answers.json ['{"rate": 0.1}']
+    python tests/simulators/endpoint.py '{"answers": "answers.json", "faults": {"rate": 0.1}}'
 """
 
 import asyncio
@@ -29,6 +30,7 @@ class Behaviour:
 
     Attributes:
         answers: The right answer to each question.
+        otherwise: What is said to every other question.
         faults: How likely each fault is, one drawn after the other, the first that hits wins.
         script: Faults of the first, second, … request for every question, instead of chance.
         by_question: The same for certain questions.
@@ -50,6 +52,10 @@ class Behaviour:
     retry_after: str = "0.001"
     headers: dict[str, str] = field(default_factory=dict)
     model: str = MODEL
+    otherwise: str = "?"
+
+    def right(self, question):
+        return self.answers.get(question, self.otherwise)
 
 
 class _Line(asyncio.Protocol):
@@ -201,7 +207,7 @@ class Endpoint:
         if made is not None:
             made(line, request, question, fault)
             return
-        line.transport.write(self._good(request, said.answers.get(question, "?")))
+        line.transport.write(self._good(request, said.right(question)))
 
     def _good(self, request, text, *, model=None, finish="stop", usage=None, **fields):
         said = self.behaviour
@@ -243,11 +249,11 @@ class Endpoint:
 
     def _cut(self, line, request, question, _):
         if request.get("stream"):
-            whole = self._good(request, self.behaviour.answers.get(question, "?"))
+            whole = self._good(request, self.behaviour.right(question))
             _, _, body = whole.partition(b"\r\n\r\n")
             line.transport.write(_framed(200, body.replace(b"data: [DONE]\n\n", b"")))
             return
-        whole = self._good(request, self.behaviour.answers.get(question, "?"))
+        whole = self._good(request, self.behaviour.right(question))
         line.transport.write(whole[: -len(whole) // 4])
         line.transport.close()
 
@@ -277,7 +283,7 @@ class Endpoint:
         line.transport.write(self._good(request, "", usage=usage, finish="length"))
 
     def _wrong_model(self, line, request, question, _):
-        answer = self.behaviour.answers.get(question, "?")
+        answer = self.behaviour.right(question)
         line.transport.write(self._good(request, answer, model="another"))
 
     def _filter(self, line, *_):
@@ -290,7 +296,7 @@ class Endpoint:
         self._error(line, 400, "context_length_exceeded", "This model's maximum context length is")
 
     def _length(self, line, request, question, _):
-        answer = self.behaviour.answers.get(question, "?")
+        answer = self.behaviour.right(question)
         line.transport.write(self._good(request, answer, finish="length"))
 
     def _refusal(self, line, request, *_):
@@ -311,9 +317,7 @@ def _events(message, *, model, finish, usage):
 
 
 if __name__ == "__main__":
-    said = Behaviour(
-        answers=json.loads(Path(sys.argv[1]).read_text()),
-        faults=json.loads(sys.argv[2]) if len(sys.argv) > 2 else {},
-        delay_s=float(sys.argv[3]) if len(sys.argv) > 3 else 0.0,
-    )
-    asyncio.run(Endpoint(said).serve(announce=True))
+    _said = json.loads(sys.argv[1])
+    if isinstance(_said.get("answers"), str):
+        _said["answers"] = json.loads(Path(_said["answers"]).read_text())
+    asyncio.run(Endpoint(Behaviour(**{"answers": {}, **_said})).serve(announce=True))

@@ -55,6 +55,7 @@ _MILLION = 1_000_000
     type=click.Path(exists=True, path_type=Path),
     help="A suite folder, or a .jsonl file of items.",
 )
+@click.option("--form", help="One form of the suite; all items where none is given.")
 @click.option("--endpoint", metavar="URL", help="An OpenAI-compatible endpoint, up to /v1.")
 @click.option("--completions", is_flag=True, default=None, help="Ask /completions, not chat.")
 @click.option("--stream", is_flag=True, default=None, help="Ask for events; tells the first token.")

@@ -42,6 +42,7 @@ class Given:
 
     model: str | None = None
     suite: Path | None = None
+    form: str | None = None
     endpoint: str | None = None
     completions: bool | None = None
     stream: bool | None = None
@@ -89,7 +90,7 @@ def prepared(given: Given) -> Prepared:
     if given.suite is None:
         raise click.UsageError("name the items with --suite: a suite folder or a .jsonl file")
     family = _family(given)
-    form = read_form(given.suite, family=family)
+    form = read_form(given.suite, family=family, form=given.form or "")
     model = open_model(Path(given.model)) if family is Family.EMBEDDED else None
     tokens = given.max_tokens or form.tokens or _TOKENS
     name = given.model if model is None else model.name
@@ -120,6 +121,7 @@ def frozen(old: Plan, given: Given, *, known: Mapping[str, str]) -> Given:
     before = Given(
         model=known.get("model", old.system.model),
         suite=None if suite is None else Path(suite),
+        form=old.asked.form,
         endpoint=old.system.endpoint or None,
         completions=old.family is Family.COMPLETIONS,
         label=old.system.label,
@@ -140,14 +142,22 @@ def frozen(old: Plan, given: Given, *, known: Mapping[str, str]) -> Given:
     return Given(**both)
 
 
-def read_form(path: Path, *, family: Family) -> Form:
-    """Return the form of a suite folder, or of a file of items.
+def read_form(path: Path, *, family: Family, form: str = "") -> Form:
+    """Return a form of a suite folder, or a file of items.
+
+    Args:
+        path: The folder or the file.
+        family: How prompts are sent.
+        form: Which form of the suite; empty for all items.
 
     Raises:
+        click.UsageError: A file has no forms.
         SuiteError: Something is wrong in it; every mistake at once.
     """
     if path.is_dir():
-        return folder_form(read_suite_folder(path), family=family)
+        return folder_form(read_suite_folder(path), family=family, form=form)
+    if form:
+        raise click.UsageError("--form needs a suite folder; a file of items has no forms")
     return plain_form(read_suite(path), family=family)
 
 

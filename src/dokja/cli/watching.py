@@ -81,7 +81,8 @@ def told(tally: Tally, *, show_score: bool, currency: str) -> list[str]:
         parts.append(f"{tally.cost_micro / 1e6:,.4f} {currency}")
     lines = [" · ".join(parts)]
     others = {name: n for name, n in tally.outcomes.items() if name not in _ANSWERS}
-    for title, counts in (("without an answer", others), ("faults", dict(tally.faults))):
+    title = f"of {tally.looked_at:,} answers looked at"
+    for title, counts in ((title, others), ("faults", dict(tally.faults))):
         if counts:
             listed = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items()))
             lines.append(f"{title}: {listed}")

@@ -157,8 +157,6 @@ def test_the_entry_of_a_run_fits_its_kind(run):
     told = one.told()
 
     with OpenRun(one.folder, order=one.order) as opened:
-
-
         draft = measured_draft(
             told, opened, stage="final", model="m", on=date(2026, 11, 26), actor="office"
         )
@@ -175,5 +173,3 @@ def test_a_look_at_the_score_is_in_the_journal(run):
     one.go(looks=True)
 
     assert one.told().said["looks"] == 1
-
-

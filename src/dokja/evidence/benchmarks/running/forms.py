@@ -106,13 +106,19 @@ def plain_form(suite: Suite, *, family: Family) -> Form:
     )
 
 
-def folder_form(suite: SuiteFolder, *, family: Family) -> Form:
-    """Return the form of a suite folder: all its items, scored by its own scorer.
+def folder_form(suite: SuiteFolder, *, family: Family, form: str = "") -> Form:
+    """Return a form of a suite folder, scored by its own scorer.
 
     Args:
         suite: The suite.
         family: How its prompts are sent.
+        form: Which form; empty for all items.
+
+    Raises:
+        SuiteError: The suite has no such form.
     """
+    if form:
+        suite = suite.of_form(form)
     questions = tuple(
         Question(
             handle=item.handle,
@@ -130,6 +136,7 @@ def folder_form(suite: SuiteFolder, *, family: Family) -> Form:
     return Form(
         suite=suite.name,
         version=suite.version,
+        form=form,
         questions=questions,
         items_digest=suite.digest,
         scorer=suite.scorer,

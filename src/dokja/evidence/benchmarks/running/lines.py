@@ -25,6 +25,6 @@ def line_of(said: Mapping[str, Json]) -> bytes:
         >>> line_of({"b": 1, "a": "독자"}).decode()
         '{"a":"독자","b":1}'
     """
-    if any(type(value) is float for value in said.values()):
+    if float in map(type, said.values()):
         return canonical_bytes(said)
     return _ENCODE(said).encode()

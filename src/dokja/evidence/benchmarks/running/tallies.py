@@ -18,7 +18,9 @@ class Tally:
         asked: Tries in this session.
         seconds: How long this session has lasted.
         concurrency: How many may be in the air now.
-        outcomes: Of this session's answers.
+        looked_at: How many of this session's answers were scored on the way: all where the score
+            is shown, else one in eight.
+        outcomes: Of these.
         faults: Of all sessions, by class.
         tokens: Prompt and answer, as far as servers told; None where none did.
         cost_micro: What is known to have been spent; None without prices.
@@ -33,6 +35,7 @@ class Tally:
     asked: int = 0
     seconds: float = 0.0
     concurrency: int = 0
+    looked_at: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     tokens: int | None = None
