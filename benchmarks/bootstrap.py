@@ -1,9 +1,9 @@
-"""How long contrasts take at the size of a stage, and what draws say of Korean benchmarks.
+"""How long contrasts take at the size of a stage, and what Korean benchmarks say.
 
-    python benchmarks/bootstrap.py [--only speed|korean] [--draws 20000]
+    python benchmarks/bootstrap.py [--only speed|contrasts|draws] [--draws 20000]
 
 Speed is measured on made-up answers of thirty systems to 35,030 items in 45 clusters, in
-processor seconds of one thread. The second table draws from real answers, which lie beside the
+processor seconds of one thread. The other tables are of real answers, which lie beside the
 repository in `shared/data/korean-items`; without them it says so. What the tests check with few
 draws comes out here with many.
 """
@@ -12,6 +12,7 @@ import argparse
 import csv
 import gzip
 import os
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from dokja.evidence.statistics.contrasts import (
     Basis,
     Layout,
+    MarginTest,
     Values,
     cells_of,
     contrast,
@@ -45,7 +47,8 @@ from dokja.evidence.statistics.contrasts import (
 
 ITEMS, SYSTEMS, CLUSTERS = 35_030, 30, 45
 SEED = 20261126
-KOREAN = Path(__file__).parents[2] / "shared/data/korean-items/kmmlu_matrix.csv.gz"
+KOREAN = Path(__file__).parents[2] / "shared/data/korean-items"
+MINI, MEDIUM = "gpt-5-mini-2025-08-08", "gpt-51-medium-2025-11-13"
 REFERENCES = (
     "nova-2-lite-2025-12-05",
     "claude-haiku-4-5-2025-12-05",
@@ -58,13 +61,18 @@ SIX = ("gpt-4o-240513-5shot", *CANDIDATES[::-1], *REFERENCES[1::-1])
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("speed", "korean"))
+    parser.add_argument("--only", choices=("speed", "contrasts", "draws"))
     parser.add_argument("--draws", type=int, default=20_000)
     words = parser.parse_args()
-    if words.only != "korean":
+    if words.only in {None, "speed"}:
         speed()
-    if words.only != "speed":
-        korean(words.draws)
+    if words.only != "speed" and not KOREAN.exists():
+        print("\nThe answers to Korean items lie beside the repository and are not here.")
+        return
+    if words.only in {None, "contrasts"}:
+        contrasts()
+    if words.only in {None, "draws"}:
+        draws_of_kmmlu(words.draws)
 
 
 def speed() -> None:
@@ -147,13 +155,54 @@ def with_open(own: NDArray[np.float64], best: NDArray[np.float64], layout: Layou
     return reach(cells, layout, terms=reach_terms(".95", seed=SEED))
 
 
-def korean(draws: int) -> None:
-    """Print what draws from real answers say."""
-    if not KOREAN.exists():
-        print("\nThe answers to Korean items lie beside the repository and are not here.")
-        return
-    with gzip.open(KOREAN, "rt", encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+def read(benchmark: str) -> list[dict[str, str]]:
+    """Return the rows of a benchmark."""
+    path = KOREAN / f"{benchmark}_matrix.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def contrasts() -> None:
+    """Print what one question gives by each error, on three benchmarks."""
+    kmmlu, click, haerae = (read(name) for name in ("kmmlu", "click", "haerae"))
+    both = [row for row in click if "M" not in (row[MINI], row[MEDIUM])]
+    shots = (f"{MINI}-0shot", f"{MEDIUM}-0shot")
+    nova, nano = REFERENCES[0], REFERENCES[2]
+    cases = [
+        ("KMMLU, 45 subjects", kmmlu, shots, "category"),
+        ("HAE-RAE, 6 categories", haerae, (MINI, MEDIUM), "category"),
+        ("CLIcK, 11 categories", both, (MINI, MEDIUM), "category"),
+        ("CLIcK, 74 sources", both, (MINI, MEDIUM), "source"),
+        ("KMMLU, gpt-4.1 : nova-2-lite", kmmlu, (CANDIDATES[0], nova), "category"),
+        ("KMMLU, gpt-5-chat : gpt-5-nano", kmmlu, (CANDIDATES[1], nano), "category"),
+    ]
+    print("\n| case | ratio | items: error, P | strata | clusters by t | G* | clusters by signs |")
+    print("|---|---:|---|---|---|---:|---:|")
+    for what, rows, pair, cluster in cases:
+        own, best = (np.array([row[one] == "C" for row in rows], float) for one in pair)
+        sources = [re.sub(r"_\d+$", "", row.get("id", "")) for row in rows]
+        labels = sources if cluster == "source" else [row["category"] for row in rows]
+        layout = layout_of(len(rows), strata=[row["category"] for row in rows], clusters=labels)
+        found = contrast(own, best, ratio=".95", layout=layout, seed=SEED)
+        tests = (found.by_items, found.by_strata, found.clusters_t)
+        told = [
+            f"{test.standard_error:.5f}, {test.p_at_least:.3f}"
+            for test in tests
+            if isinstance(test, MarginTest)
+        ]
+        if found.clusters is None or not isinstance(found.ratio, float):
+            raise ValueError("every case has clusters and a ratio")
+        shares = sums(np.ones(len(own)), layout)
+        signs = wild_test(sums(own - 0.95 * best, layout), shares, seed=SEED)
+        print(
+            f"| {what} | {found.ratio:.4f} | {' | '.join(told)} "
+            f"| {found.clusters.effective:.1f} | {signs.p_fail:.3f} |"
+        )
+
+
+def draws_of_kmmlu(draws: int) -> None:
+    """Print what draws from the answers to KMMLU say."""
+    rows = read("kmmlu")
     subject = np.array([row["category"] for row in rows])
     layout = layout_of(len(rows), clusters=subject)
 
