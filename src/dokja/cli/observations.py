@@ -180,8 +180,10 @@ def measured_parts(rulebook: Rulebook, *, stage: str, by: str) -> tuple[Part, ..
     )
 
 
-def suites(programme: Programme, parts: Sequence[Part]) -> dict[str, Suite]:
-    """Return the suites that the parts name, from `items/NAME.jsonl`.
+def suites(
+    programme: Programme, parts: Sequence[Part], *, besides: Sequence[str] = ()
+) -> dict[str, Suite]:
+    """Return the suites that the parts name, and others besides, from `items/NAME.jsonl`.
 
     Raises:
         SuiteError: A suite is missing or wrong; every mistake of every suite.
@@ -189,6 +191,7 @@ def suites(programme: Programme, parts: Sequence[Part]) -> dict[str, Suite]:
     names = dict.fromkeys(
         name for part in parts if part.measure is not None for name in part.measure.benchmarks
     )
+    names |= dict.fromkeys(besides)
     found: dict[str, Suite] = {}
     mistakes: list[Mistake] = []
     for name in names:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.status import Status
 
-from dokja.cli import observations
+from dokja.cli import observations, reaching
 from dokja.cli.observations import ACTOR, Entrants
 from dokja.cli.people import ballot_drafts, sheet_drafts
 from dokja.cli.printing import as_json, emit, now, say
@@ -24,7 +24,7 @@ __all__ = ["observe"]
 
 _DraftsOf = Callable[..., list[tuple[str, list[Draft]]]]
 
-WHAT = ("benchmarks", "ballots", "sheets", "lineage")
+WHAT = ("benchmarks", "frontier", "ballots", "sheets", "lineage")
 
 
 @click.command
@@ -35,7 +35,8 @@ WHAT = ("benchmarks", "ballots", "sheets", "lineage")
 def observe(folder: Path, stage: str, only: tuple[str, ...], *, as_json: bool) -> int:
     """Observe what the rulebook of the programme in FOLDER asks for at a stage.
 
-    Every model below models/ answers every item of the parts' benchmarks; ballots.jsonl and
+    Every model below models/ answers every item of the parts' benchmarks, and candidates are laid
+    beside the frontier where the stage has one; ballots.jsonl and
     sheets.jsonl are rated; every candidate's components are compared with every other model.
     All files are read before anything is entered; what was observed before is kept, so that
     a run that was stopped goes on where it was.
@@ -92,7 +93,9 @@ class _Observer:
         self.known = {entry.id for entry in programme.ledger.entries()}
         self.field: Entrants = observations.entrants(programme, stage=stage)
         self.run_parts = observations.measured_parts(rulebook, stage=stage, by="runs")
-        self.suites: dict[str, Suite] = observations.suites(programme, self.run_parts)
+        self.suites: dict[str, Suite] = observations.suites(
+            programme, self.run_parts, besides=reaching.benchmarks_of(rulebook, stage=stage)
+        )
         self.wanted = wanted
         if self.suites:
             observations.refuse_two_models(self.field, stage=stage)
@@ -105,6 +108,8 @@ class _Observer:
         counts: dict[str, int] = {}
         if "benchmarks" in wanted:
             counts["benchmarks"] = self._answer() + self._score()
+        if "frontier" in wanted:
+            counts["frontier"] = self._reach()
         for name in ("ballots", "sheets"):
             if name in wanted:
                 sealed = name == "sheets"  # their seals are made when they are entered
@@ -179,6 +184,41 @@ class _Observer:
                 )
             )
         return count
+
+    def _reach(self) -> int:
+        """Lay every candidate beside the stage's frontier, from the answers in the blobs."""
+        frontier = self.rulebook.stages[self.stage].frontier
+        if frontier is None:
+            return 0
+        names = [*self.field.candidates, *(system.name for system in frontier.systems)]
+        runs = {
+            benchmark: {
+                name: self._recorded(one, self.suites[benchmark])
+                for name in dict.fromkeys(names)
+                if (one := f"run/{self.stage}/{name}/{benchmark}") in self.known
+            }
+            for benchmark in frontier.benchmarks
+        }
+        count = 0
+        for name, model in self.field.candidates.items():
+            self.status.update(f"{name} beside the frontier")
+            found = reaching.reach_of(
+                self.rulebook,
+                runs,
+                stage=self.stage,
+                model=name,
+                team=model.team,
+                on=self.on,
+                invented=self._invented(),
+            )
+            if found is not None and found[0].id not in self.known:
+                self.programme.blobs.put(found[1])
+                count += self._append([found[0]])
+        return count
+
+    def _invented(self) -> bool:
+        opened = next(iter(self.programme.ledger.entries(kind="programme")), None)
+        return bool(opened is not None and opened.body.get("invented"))
 
     def _recorded(self, run_id: str, suite: Suite) -> RunRecord:
         entry = self.programme.ledger.find(run_id)

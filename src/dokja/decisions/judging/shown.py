@@ -127,6 +127,7 @@ def _target(book: Rulebook, frontier: Frontier) -> dict[str, Json]:
         "benchmarks": list(frontier.benchmarks),
         "convention": seen.convention,
         "combine": seen.combine,
+        "frontier_of": seen.frontier_of,
         "weights": seen.weights,
         "chance": seen.chance,
         "generalise_to": seen.generalise_to,

@@ -100,6 +100,8 @@ class FrontierView(Terms):
 
     convention: Identifier = "strict"
     combine: Literal["ratio-of-means", "mean-of-ratios", "each"] = "ratio-of-means"
+    frontier_of: Literal["one-system", "best-per-benchmark"] = "one-system"
+    """Whether one system must be reached over all benchmarks, or the best of each."""
     weights: Literal["items", "category-macro"] = "items"
     chance: Literal["none", "item"] = "none"
     generalise_to: Literal["blueprint", "new-clusters", "blueprint-new-clusters"] = "new-clusters"

@@ -5,6 +5,7 @@ the ledger. Beside it stand the report of one comparison of weights and that of 
 before it opens. All speak Korean and English from fixed wording tables, which hold no accusation.
 """
 
+from dokja.public.reports.comparison_text import comparison_text
 from dokja.public.reports.differences import differences
 from dokja.public.reports.dossier import DossierFiles, write_dossier
 from dokja.public.reports.lineage_page import lineage_page, write_lineage_page
@@ -18,6 +19,7 @@ __all__ = [
     "Assumption",
     "DossierFiles",
     "SimulationReport",
+    "comparison_text",
     "differences",
     "headline",
     "lineage_page",

@@ -29,7 +29,7 @@ _SLOT = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _INVISIBLE = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
-_TABLES = ("", "page", "lineage", "simulation")
+_TABLES = ("", "page", "lineage", "simulation", "compare")
 """The wording files of a language, by the word in their names."""
 _SURELY_SMALL = 0.0005
 """A share that is written as nearly none."""

@@ -71,36 +71,12 @@ def reach_draft(
     listed = sorted(evidence)
     data = document_bytes(comparison, evidence=listed, software=software)
     said = document(comparison, evidence=listed, software=software)
-    question = comparison.question
-    body: dict[str, Json] = {
-        "on": occasion.on.isoformat(),
-        "stage": occasion.stage,
-        "team": occasion.team,
-        "model": occasion.model,
-        "rulebook": occasion.rulebook,
-        "references": list(comparison.references or question.references),
-        "required": str(said["ratio_required"]),
-        "benchmarks": [domain.sheet.suite for domain in comparison.domains],
-        "items": comparison.items,
-        "open": sum(d.sheet.open_candidate + d.sheet.open_references for d in comparison.domains),
-        "dropped": max(domain.sheet.dropped_weight for domain in comparison.domains),
-        "convention": question.convention.name,
-        "generalise_to": question.terms.generalise_to.value,
-        "decisive": _decisive(said),
-        "standards": _standards(comparison),
-        "flags": _flags(comparison),
-        "verdict": _VERDICTS[comparison.verdict],
-        "reasons": [doubt.value for doubt in comparison.doubts],
+    body = _body(comparison, occasion, document=said)
+    body |= {
         "document": str(Digest.of(data)),
         "evidence": [*listed],
         "invented": invented,
     }
-    if not isinstance(comparison.ratio, Missing):
-        body["ratio"] = decimal(comparison.ratio, places=4)
-    if len(comparison.domains) == 1:
-        body |= _alone(comparison.domains[0])
-    elif comparison.combined is not None:
-        body |= _bounds_of(comparison)
     draft = Draft(
         kind="reach",
         actor=occasion.actor,
@@ -109,6 +85,40 @@ def reach_draft(
         body=body,
     )
     return draft, data
+
+
+def _body(
+    comparison: Comparison, occasion: Occasion, *, document: Mapping[str, Json]
+) -> dict[str, Json]:
+    """Return what the entry says of the answer itself."""
+    question = comparison.question
+    body: dict[str, Json] = {
+        "on": occasion.on.isoformat(),
+        "stage": occasion.stage,
+        "team": occasion.team,
+        "model": occasion.model,
+        "rulebook": occasion.rulebook,
+        "references": list(comparison.references or question.references),
+        "required": str(document["ratio_required"]),
+        "benchmarks": [domain.sheet.suite for domain in comparison.domains],
+        "items": comparison.items,
+        "open": sum(d.sheet.open_candidate + d.sheet.open_references for d in comparison.domains),
+        "dropped": max(domain.sheet.dropped_weight for domain in comparison.domains),
+        "convention": question.convention.name,
+        "generalise_to": question.terms.generalise_to.value,
+        "decisive": _decisive(document),
+        "standards": _standards(comparison),
+        "flags": _flags(comparison),
+        "verdict": _VERDICTS[comparison.verdict],
+        "reasons": [doubt.value for doubt in comparison.doubts],
+    }
+    if not isinstance(comparison.ratio, Missing):
+        body["ratio"] = decimal(comparison.ratio, places=4)
+    if len(comparison.domains) == 1:
+        body |= _alone(comparison.domains[0])
+    elif comparison.combined is not None:
+        body |= _bounds_of(comparison)
+    return body
 
 
 def _decisive(said: Mapping[str, Json]) -> str:
