@@ -10,6 +10,7 @@ interval that spans two forms.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,8 @@ def link_forms(
     The robust z of an anchor is its difference less the median, over .74 times the distance of the
     quartiles (Huynh and Meyer 2010). From 2.7 on, about one of 150 anchors that did not drift is
     left out. The shift is the mean difference of the others, its error their scatter over the root
-    of their number, by clusters where anchors share a passage.
+    of their number, by clusters where anchors share a passage; both are widened by what the screen
+    cuts off normal tails, (2Φ(c) − 1)/(2Φ(c) − 1 − 2cφ(c)) at a screen of c, 1.06 at 2.7.
 
     Args:
         older: Difficulties of the anchors on the older form, shape `(anchors,)`.
@@ -104,16 +106,17 @@ def link_forms(
     found = spread(differences[kept], layout, basis=basis)
     if not isinstance(found, Spread):
         raise NotComparableError("the anchors that are left lie in one cluster")
-    value, half = float(differences[kept].mean()), student_quantile((1 + level) / 2, df=found.df)
+    value, error = float(differences[kept].mean()), _widened(found, screened_from)
+    half = student_quantile((1 + level) / 2, df=found.df) * error
     names = np.array(anchors)
     gone = sorted(np.flatnonzero(~kept).tolist(), key=lambda n: (-abs(robust[n]), anchors[n]))
     return Link(
         shift=Estimate(
             value=value,
-            low=value - half * found.standard_error,
-            high=value + half * found.standard_error,
+            low=value - half,
+            high=value + half,
             level=level,
-            standard_error=found.standard_error,
+            standard_error=error,
             rests_on=((basis.value, found.units), ("anchors", int(kept.sum()))),
             method="mean anchor shift",
         ),
@@ -155,3 +158,10 @@ def linked(score: TrendScore, link: Link, *, scale: str) -> TrendScore:
             method=f"{place.method}, linked",
         ),
     )
+
+
+def _widened(found: Spread, screen: float) -> float:
+    """Return the error of a mean whose normal tails beyond the screen were cut off."""
+    normal = NormalDist()
+    inside = 2 * normal.cdf(screen) - 1
+    return found.standard_error * inside / (inside - 2 * screen * normal.pdf(screen))
