@@ -30,7 +30,7 @@ PAGES = sorted(
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|<img[^>]*src=\"([^\"]+)\"")
 SHOWN_ALIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-OF_RUN_PY = {"", "test", "torch", "check", "lock", "bench", "clean", "accept"}
+OF_RUN_PY = {"", "test", "torch", "engines", "check", "lock", "bench", "clean", "accept"}
 
 
 def name(path):

@@ -38,6 +38,8 @@ from dokja.values.trees import Frontier, leaf_hash
 
 __all__ = ["Recorder"]
 
+_MANY = 32
+
 
 class Recorder:
     """Appends exchanges to a store; leaving it signs the head.
@@ -170,8 +172,11 @@ class Recorder:
         """
         written, self._unsynced = self._unsynced, []
         try:
-            for path in written:
-                _synced(path)
+            if len(written) > _MANY:
+                os.sync()  # one wait for all; one by one each would wait for the disk
+            else:
+                for path in written:
+                    _synced(path)
             os.fdatasync(self._number)
         except OSError as error:
             raise self._refused(error.strerror or "an error", "a disk that keeps bodies") from error
