@@ -179,7 +179,7 @@ def frontiers(replicates: int) -> Iterator[str]:
             model = response_model(seen, [RATIO * FRONTIER, *references])
             layout = layout_of(seen.items, clusters=model.subjects)
             held, excess = [], []
-            for number in range(replicates):
+            for number in range(replicates // 2):
                 form = model.drawn(rng_of(f"{name}/{count}/{step}", number))
                 values = Values(candidate=form.values[:, 0], references=form.values[:, 1:])
                 held.append(

@@ -10,7 +10,7 @@ from dokja.cli.commands import run
 ROOT = Path(__file__).parents[2]
 SAMPLE = str(ROOT / "sample/programme/rulebook.toml")
 REAL = "k-ai-2025/2026-01-15"
-QUICK = ["--draws", "1000"]
+QUICK = ["--draws", "1000", "--gap", "1"]
 
 
 @pytest.fixture
@@ -37,9 +37,10 @@ def refused(capsys):
     return run_it
 
 
-def test_sample_is_answered_in_one_document(told):
-    code, document = told(SAMPLE)
+def test_sample_is_answered_in_one_document(capsys):
+    code = run(["simulate", SAMPLE, "--draws", "1000", "--json"])
 
+    document = json.loads(capsys.readouterr().out)
     assert (code, document["schema"], document["stage"]) == (0, "dokja.simulate/1", "final")
     assert (document["teams"], document["places"], document["seed"]) == (5, 4, 20261101)
     assert [at["gap"] for at in document["curve"]] == [0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10]

@@ -31,9 +31,9 @@ def agree(found, drawn, *, within):
 
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_benchmark_moments_are_those_of_single_responses(rng, slow, epochs):
-    sizes = (30, 20, 10, 20)
+    sizes = (15, 10, 5, 10)
     cv = float(np.std(sizes) / np.mean(sizes))
-    seen = Benchmarks(items=80, subjects=4, size_cv=cv, epochs=epochs, difficulty_sd=2.0)
+    seen = Benchmarks(items=40, subjects=4, size_cv=cv, epochs=epochs, difficulty_sd=2.0)
     truth = np.array([0.6, 0.75])
     whole = sum(
         sd**2
@@ -42,7 +42,7 @@ def test_benchmark_moments_are_those_of_single_responses(rng, slow, epochs):
     abilities = abilities_of(truth, sd=whole**0.5)
 
     drawn = np.array(
-        [slow.benchmark_means(seen, abilities, rng, sizes=sizes) for _ in range(1_200)]
+        [slow.benchmark_means(seen, abilities, rng, sizes=sizes) for _ in range(1_000)]
     )
 
     agree(moments_of(part(seen), truth), drawn, within=4.5)
@@ -52,7 +52,7 @@ def test_panel_moments_are_those_of_single_marks(rng, slow):
     seen = Panel(raters=4, severity_sd=0.05, residual_sd=0.1)
     truth = np.array([0.5, 0.6, 0.7])
 
-    drawn = np.array([slow.panel_means(seen, truth, rng) for _ in range(4_000)])
+    drawn = np.array([slow.panel_means(seen, truth, rng) for _ in range(3_000)])
 
     agree(moments_of(part(seen), truth), drawn, within=4.5)
 
@@ -61,7 +61,7 @@ def test_ballot_moments_are_those_of_single_votes(rng, slow):
     seen = Ballots(voters=12, votes_each=5, taste_sd=1.0)
     strengths = np.array([0.6, 0.0, -0.4])
 
-    drawn = np.array([slow.win_shares(seen, strengths, rng) for _ in range(3_000)])
+    drawn = np.array([slow.win_shares(seen, strengths, rng) for _ in range(2_000)])
 
     # Votes are dealt round the pairs here, and spread at random over them in the formula.
     agree(moments_of(part(seen), strengths), drawn, within=4.5)

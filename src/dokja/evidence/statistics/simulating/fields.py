@@ -25,7 +25,7 @@ __all__ = ["drawn_field", "field_at", "scaled", "true_points", "truth_of"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _LEAST, _MOST = 0.01, 0.99
-_STEPS = 60
+_STEPS = 36
 _FARTHEST = 8.0
 _CLEAR = 1.0
 """How far teams away from the cut stand from each other, in standard deviations."""

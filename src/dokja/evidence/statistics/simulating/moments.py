@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _REACH = 7.0
 _STEP = 0.25
-_STEPS = 60
+_STEPS = 44
 _WIDEST = 12.0
 _GRID = 4_001
 

@@ -44,7 +44,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _MOST_TOGETHER = 3
 _TRIED = 6
-_STEPS = 14
+_STEPS = 10
 _LEAST_GAP = 1e-3
 
 
