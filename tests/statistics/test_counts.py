@@ -2,10 +2,10 @@ import math
 
 import pytest
 import scipy.stats
-from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
-from statsmodels.stats.multitest import multipletests
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from dokja.evidence.statistics.counts import (
     binomial_at_least,

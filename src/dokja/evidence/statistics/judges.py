@@ -149,7 +149,8 @@ def corrected_rate(rate: Estimate, errors: JudgeErrors, *, level: float = 0.95) 
 
     Returns:
         In [0, 1]; `Missing` (not comparable) where the judge cannot be told from chance, because
-        then any true share could have given the reported one.
+        then any true share could have given the reported one, and where none could: then these
+        answers are not like those on which the judge was measured.
 
     Raises:
         ValueError: The rate lies outside [0, 1] or has no standard error.
@@ -189,6 +190,8 @@ def corrected_rate(rate: Estimate, errors: JudgeErrors, *, level: float = 0.95) 
     value = (rate.value + missed.value - 1) / (found.value + missed.value - 1)
     value = min(max(value, 0.0), 1.0)
     low, high = middle + moved - z * error, middle + moved + z * error
+    if high < 0 or low > 1:
+        return Missing(reason=MissingReason.NOT_COMPARABLE, what=("rate", errors.language))
     return Estimate(
         value=value,
         low=min(max(low, 0.0), value),

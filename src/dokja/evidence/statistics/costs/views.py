@@ -18,6 +18,7 @@ from dokja.values import Estimate, Measured, Missing, MissingReason
 
 __all__ = ["CostView", "SystemCost", "cost_view"]
 
+_ROUNDING = 1e-12
 _AT_ONCE = 50  # draws at a time: a block of counts stays small however many items there are
 
 
@@ -134,8 +135,10 @@ def cost_view(
 
 def _unbeaten(scores: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell who is beaten by nobody, shape `(draws, systems)`: as good for no more, not the same."""
-    as_good = scores[:, :, None] >= scores[:, None, :]
-    as_cheap = costs[:, :, None] <= costs[:, None, :]
+    # Sums of the same numbers differ in their last digits by the place of a column.
+    noise = _ROUNDING * np.abs(costs).max(axis=1, initial=0.0)[:, None, None]
+    as_good = scores[:, :, None] >= scores[:, None, :] - _ROUNDING
+    as_cheap = costs[:, :, None] <= costs[:, None, :] + noise
     same = as_good & as_good.transpose(0, 2, 1) & as_cheap & as_cheap.transpose(0, 2, 1)
     unbeaten: NDArray[np.bool_] = ~np.any(as_good & as_cheap & ~same, axis=1)
     return unbeaten
