@@ -4,7 +4,7 @@ How many answers are right is not shown unless it is asked for: whoever sees it 
 pleases them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -81,16 +81,19 @@ def told(tally: Tally, *, show_score: bool, currency: str) -> list[str]:
         parts.append(f"{tally.cost_micro / 1e6:,.4f} {currency}")
     lines = [" · ".join(parts)]
     others = {name: n for name, n in tally.outcomes.items() if name not in _ANSWERS}
-    title = f"of {tally.looked_at:,} answers looked at"
-    for title, counts in ((title, others), ("faults", dict(tally.faults))):
-        if counts:
-            listed = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items()))
-            lines.append(f"{title}: {listed}")
+    if others:
+        lines.append(f"of {tally.looked_at:,} answers looked at: {_listed(others)}")
+    if tally.faults:
+        lines.append(f"faults: {_listed(tally.faults)}")
     if show_score and tally.share_right is not None:
         lines.append(f"of {tally.scored:,} scored in this session: {tally.share_right:.3f}")
     if tally.notice:
         lines.append(tally.notice)
     return lines
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
 
 
 def _span(seconds: float) -> str:

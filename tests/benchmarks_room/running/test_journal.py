@@ -110,7 +110,13 @@ def bodies(path):
     return Bodies(path, number=os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
 
 
-@given(st.lists(st.binary(max_size=200), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=200), st.binary(max_size=9).map(lambda x: x * 999)),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_bodies_come_back_byte_by_byte_after_opening_again(tmp_path_factory, said):
     path = tmp_path_factory.mktemp("bodies") / "bodies.pack"
     kept = bodies(path)
@@ -193,9 +199,11 @@ def test_an_answer_whose_body_was_lost_is_asked_again(run):
 def test_a_second_runner_is_refused_and_the_first_goes_on(run):
     one = run(4)
 
-    with RunFolder(one.folder, order=one.order):
-        with pytest.raises(RunError, match="another process is writing"):
-            RunFolder(one.folder, order=one.order)
+    with (
+        RunFolder(one.folder, order=one.order),
+        pytest.raises(RunError, match="another process is writing"),
+    ):
+        RunFolder(one.folder, order=one.order)
 
     assert one.go().why.value == "done"
 
