@@ -5,6 +5,7 @@ first that finds something decides, and two findings of one rule are compared by
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,20 +17,23 @@ __all__ = ["RULES", "Passage", "passages"]
 RULES = ("boxed", "final", "statement", "whole", "first-line", "last-line")
 """Where an answer may stand; a suite names some of them, in its own order."""
 
-_BOX = re.compile(rf"{BOX_HEAD}(?P<answer>[^{{}}]*(?:\{{[^{{}}]*\}}[^{{}}]*)*)\}}")
+_BOX = re.compile(
+    rf"{BOX_HEAD}(?P<answer>[^{{}}]{{0,400}}(?:\{{[^{{}}]{{0,200}}\}}[^{{}}]{{0,200}}){{0,8}})\}}"
+)
 _DECLARED: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "boxed": _BOX,
-        "final": re.compile(rf"{FINAL_HEAD}[ \t]*(?=(?P<answer>[^\n]+))"),
-        "statement": re.compile(rf"{HEAD}[ \t]*(?=(?P<answer>[^\n]+))"),
+        "final": re.compile(rf"{FINAL_HEAD}[ \t]{{0,8}}(?=(?P<answer>[^\n]{{1,400}}))"),
+        "statement": re.compile(rf"{HEAD}[ \t]{{0,8}}(?=(?P<answer>[^\n]{{1,400}}))"),
     }
 )
 _SENTENCE_END = re.compile(
-    r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s*왜냐|\s*(?:because|since)\b"
+    r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s{0,8}왜냐|\s{0,8}\b(?:because|since)\b"
 )
+_LAST = 32  # declarations that are looked at: nobody who means it declares more
 _INSTEAD = re.compile(
-    r"[^\n.]{1,80}?(?:이|가)?\s*(?:아니라|아니고)\s*,?\s*(?P<rest>\S.*)"
-    r"|\s*(?i:not)\s[^\n.]{1,80}?\s(?i:but|rather)\s+(?P<other>\S.*)"
+    r"[^\n.]{1,80}?(?:이|가)?\s{0,8}(?:아니라|아니고)\s{0,8},?\s{0,8}(?P<rest>\S.*)"
+    r"|\s{0,8}(?i:not)\s[^\n.]{1,80}?\s(?i:but|rather)\s{1,8}(?P<other>\S.*)"
 )
 _EDGES = " \t\n\r\"'`*_~「」『』“”‘’<>《》〈〉"
 
@@ -72,7 +76,8 @@ def passages(text: str, rules: Sequence[str]) -> tuple[Passage, ...]:
 
 def _of_rule(text: str, rule: str) -> Iterator[Passage]:
     if rule in _DECLARED:
-        yield from _standing(text, [*_DECLARED[rule].finditer(text)], rule)
+        found = deque(_DECLARED[rule].finditer(text), maxlen=_LAST)
+        yield from _standing(text, [*found], rule)
         return
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines or (rule == "whole" and len(lines) > 1):

@@ -38,9 +38,10 @@ __all__ = ["ChoiceScorer"]
 
 _VERSION = 1
 _BRIEF = 60  # characters
+_LINE = 400  # characters of a line that are looked at behind a label
 _NEAR = 16  # characters before a label in which another one may be joined to it
 _ENDING = re.compile(
-    r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|예요|이에요|이요|요|임|번입니다|번)?[\s.!*_`\"')\]}$~]*"
+    r"[\s.,!:;)\]}*_`\"'$]{0,40}(?:입니다|이다|예요|이에요|이요|요|임|번입니다|번)?[\s.!*_`\"')\]}$~]{0,40}"
 )
 _SEPARATED = re.compile(r"\s*[.):\],:]|\s*-\s|\s*$")
 
@@ -165,11 +166,11 @@ def _found(page: _Page, wordings: Sequence[said.Wording]) -> list[Mark]:
             continue
         for match in pattern.finditer(page.text):
             mark = mark_of(match, page.options)
-            if mark is None or said.DENIED.match(page.text, mark.stop):
+            if mark is None or mark.start in found or said.DENIED.match(page.text, mark.stop):
                 continue
             found[mark.start] = mark
             found.update({each.start: each for each in _joined(page, mark)})
-            rest = page.text[mark.stop :].split("\n", 1)[0]
+            rest = page.text[mark.stop : mark.stop + _LINE].split("\n", 1)[0]
             for place in set(_named(rest, page.options)) - {mark.place}:
                 # a label with another option's text behind it names two options
                 found[mark.stop] = Mark(place=place, start=mark.stop, stop=mark.stop)
@@ -245,7 +246,7 @@ def _named(rest: str, options: Options) -> list[int]:
     return [place for place, own in enumerate(options.texts) if own and own == text]
 
 
-_HEADED = re.compile(rf"{said.HEAD}[ \t]*(?P<answer>[^\n]+)")
+_HEADED = re.compile(rf"{said.HEAD}[ \t]{{0,8}}(?P<answer>[^\n]{{1,{_LINE}}})")
 
 
 def _text(page: _Page) -> list[Mark]:

@@ -127,6 +127,9 @@ class ExactScorer:
     def _found(self, passage: Passage, keys: frozenset[str]) -> Found:
         """Return the passage's first clause, or all of it if a key holds more than a clause."""
         start, answer = passage.start, passage.text[: passage.clause]
+        if not self.endings:
+            # Where endings are not passed over, the one that ends the clause is part of it.
+            answer += "".join(passage.text[passage.clause :].split(maxsplit=1)[:1])
         if keys.isdisjoint(self._forms(answer)):
             for whole in (passage.text, passage.line):
                 if not keys.isdisjoint(self._forms(whole)):

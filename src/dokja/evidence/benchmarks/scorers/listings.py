@@ -10,13 +10,13 @@ from dokja.evidence.benchmarks.scorers.statements import WHOLE
 __all__ = ["ticked", "without_listing"]
 
 _LISTED = re.compile(
-    r"\s*[-*•]?\s*[(\[*_]*"
+    r"\s{0,40}[-*•]?\s{0,8}[(\[*_]{0,8}"
     r"(?P<label>[A-Za-z]|[1-9]\d?|[①-⑳]|[가나다라마바사아자차]|[ㄱ-ㅊ])"
-    r"\s*[*_]*(?:[)\].:]|(?<=[①-⑳]))[*_]*\s*(?P<text>\S.*)"
+    r"\s{0,8}[*_]{0,8}(?:[)\].:]|(?<=[①-⑳]))[*_]{0,8}\s{0,40}(?P<text>\S.*)"
 )
 _TICK = re.compile(
-    r"[✓✔✅☑]|[(\[<]\s*(?:정답|답|(?i:correct|answer|right))\s*[)\]>]"
-    r"|(?:←|<-|<--|⇐|[-–=]\s)\s*(?:정답|답|(?i:correct|right)(?:\s+answer)?)\b"
+    r"[✓✔✅☑]|[(\[<]\s{0,8}(?:정답|답|(?i:correct|answer|right))\s{0,8}[)\]>]"
+    r"|(?:←|<-|<--|⇐|[-–=]\s)\s{0,8}(?:정답|답|(?i:correct|right)(?:\s{1,8}answer)?)\b"
 )
 
 
@@ -102,5 +102,5 @@ def _without_inline(text: str, options: Options) -> str:
 @lru_cache(maxsize=65_536)
 def _spelt(label: str, own: str) -> re.Pattern[str]:
     """Return the pattern of a label with its option's text behind it, however spaced."""
-    spelt = r"\s*".join(re.escape(sign) for sign in own)
-    return re.compile(rf"[(\[]?{re.escape(label)}\s*[)\].:]?\s*{spelt}", re.IGNORECASE)
+    spelt = r"\s{0,8}".join(re.escape(sign) for sign in own)
+    return re.compile(rf"[(\[]?{re.escape(label)}\s{{0,8}}[)\].:]?\s{{0,8}}{spelt}", re.IGNORECASE)

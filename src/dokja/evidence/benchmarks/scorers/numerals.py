@@ -38,26 +38,31 @@ _ENGLISH = MappingProxyType(
 _SCALES = MappingProxyType(
     {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 )
-_PLAIN_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_PLAIN_NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,12}|\d{1,60})(?:\.\d{1,60})?|\.\d{1,60}"
 _POWER = (
     r"(?:[eE][+-]?\d{1,3}"
-    r"|\s*(?:[x×*·]|\\times|\\cdot)\s*10\s*(?:\^|\*\*)\s*\{?[+-]?\d{1,3}\}?)"
+    r"|\s{0,4}(?:[x×*·]|\\times|\\cdot)\s{0,4}10\s{0,4}(?:\^|\*\*)\s{0,4}\{?[+-]?\d{1,3}\}?)"
 )
-_TEN = r"\s*[십백천만억조경]"
-_MIXED = rf"\d[\d,.]*{_TEN}(?:\s*\d[\d,.]*{_TEN}|{_TEN})*(?:\s*\d[\d,]*)?"
+_TEN = r"\s{0,2}[십백천만억조경]"
+_MIXED = (
+    rf"\d[\d,.]{{0,30}}{_TEN}(?:\s{{0,2}}\d[\d,.]{{0,30}}{_TEN}|{_TEN}){{0,12}}"
+    r"(?:\s{0,2}\d[\d,]{0,30})?"
+)
 _NUMBER = re.compile(
-    r"(?P<sign>(?<![\d.)\w])[-+]\s*)?"
-    r"(?:\\[dt]?frac\s*\{\s*(?P<top>-?\d+)\s*\}\s*\{\s*(?P<bottom>\d+)\s*\}"
+    r"(?P<sign>(?<![\d.)\w])(?<!\d )[-+]\s{0,2})?"
+    r"(?:\\[dt]?frac\s{0,4}\{\s{0,4}(?P<top>-?\d{1,40})\s{0,4}\}\s{0,4}\{\s{0,4}(?P<bottom>\d{1,40})\s{0,4}\}"
     rf"|(?P<mixed>{_MIXED})"
-    r"|(?P<over>\d+)\s*/\s*(?P<under>\d+)(?![\d/])"
+    r"|(?P<over>\d{1,40})\s{0,4}/\s{0,4}(?P<under>\d{1,40})(?![\d/])"
     rf"|(?P<plain>{_PLAIN_NUMBER})(?P<power>{_POWER})?)"
 )
 _NATIVE_WORD = re.compile(
     rf"(?P<tens>{'|'.join(_NATIVE)})?(?P<ones>{'|'.join(sorted(_ONES, key=len, reverse=True))})?"
 )
-_SINO_WORD = re.compile(r"[영공일이삼사오육륙칠팔구십백천만억조경]+")
+_SINO_WORD = re.compile(r"[영공일이삼사오육륙칠팔구십백천만억조경]{1,60}")
 _WORDS = "|".join(sorted([*_ENGLISH, *_SCALES, "and", "a"], key=len, reverse=True))
-_ENGLISH_WORD = re.compile(rf"(?:minus\s+)?(?:(?:{_WORDS})\b[\s-]*)+", re.IGNORECASE)
+_ENGLISH_WORD = re.compile(
+    rf"(?:minus\s{{1,4}})?(?:(?:{_WORDS})\b[\s-]{{0,4}}){{1,60}}", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,9 @@ CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"
 FILTERED = frozenset({"content_filter", "content-filter", "safety", "prohibited_content"})
 """Stop reasons that say that a filter of the host stood between."""
 
-_LONGEST_READ = 200_000
+_LONGEST_READ = 50_000  # characters
 _SPACES = re.compile(r"\s+")
-_QUOTED = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
+_QUOTED = re.compile(r"^[ \t]{0,8}(?:>[ \t]?){1,8}", re.MULTILINE)
 
 
 def digest_of(kind: str, version: int, options: Mapping[str, Json]) -> Digest:
@@ -62,7 +62,8 @@ def settle(
     early = _before(reply, seen, finish=finish, aids=aids)
     if early is not None:
         return early
-    text = plain(seen.text[:_LONGEST_READ], offset=seen.offset)
+    skipped = max(0, len(seen.text) - _LONGEST_READ)  # of what is too long, the end is read
+    text = plain(seen.text[skipped:], offset=seen.offset + skipped)
     found = read(task, without_echo(text, task.prompt))
     if isinstance(found, Cause):
         return _unread(found, text.text, refusals=refusals, aids=aids)
@@ -115,10 +116,8 @@ def without_echo(text: Plain, prompt: str) -> Plain:
     if told is None:
         return _replaced(text, read)
     whole, lines = told
-    place = read.find(whole)
-    while place >= 0:
-        read = read[:place] + _blank(whole) + read[place + len(whole) :]
-        place = read.find(whole, place + len(whole))
+    if whole in read:
+        read = read.replace(whole, _blank(whole))
     if lines:
         read = "\n".join(
             _blank(line) if _SPACES.sub(" ", line).strip() in lines else line
@@ -137,7 +136,9 @@ def _blank(text: str) -> str:
     return "".join("\n" if sign == "\n" else " " for sign in text)
 
 
-_OPTION = re.compile(r"\s*[(\[<]?(?:[A-Za-z]|\d{1,2}|[①-⑳]|[가-힣]|[ㄱ-ㅎ])[)\].:>]\s?|\s*[①-⑳]\s?")
+_OPTION = re.compile(
+    r"\s{0,40}[(\[<]?(?:[A-Za-z]|\d{1,2}|[①-⑳]|[가-힣]|[ㄱ-ㅎ])[)\].:>]\s?|\s{0,40}[①-⑳]\s?"
+)
 _LEAST_ECHO = 8
 
 

@@ -1,7 +1,9 @@
 """Sentences by which people say which option they choose, in Korean and in English.
 
 Each pattern holds one `LABEL`. A label that is denied in the same breath ("A가 아니라", "not A")
-is not chosen; one that is joined to another ("A와 B", "A or B") is one of several.
+is not chosen; one that is joined to another ("A와 B", "A or B") is one of several. Runs of spaces
+and signs are bounded in all of them: replies come from outside, and none may take longer to read
+than its length is worth.
 """
 
 import re
@@ -27,6 +29,15 @@ __all__ = [
     "Wording",
 ]
 
+_MOST = 8  # signs in a run
+_RUN = re.compile(r"(\\s|\])([*+])")
+
+
+def _bounded(pattern: str) -> str:
+    """Return the pattern with every run of a class bounded."""
+    return _RUN.sub(lambda run: f"{run[1]}{{{'0' if run[2] == '*' else '1'},{_MOST}}}", pattern)
+
+
 _MARKED = rf"{OPEN}{LABEL}{SHUT}"
 """A label with what may stand around it."""
 _NUMBERED = rf"{_MARKED}\s*번?{SHUT}"
@@ -37,33 +48,33 @@ _KO_HEAD = (
     r"(?<![가-힣])(?:(?:옳은|맞는|올바른|알맞은|적절한|제|나의|저의|내)\s*)?"
     rf"{_KO_NOUN}\s*(?:번호|선택지|보기|기호|옵션)?"
 )
-_ENDS = r"[ \t*_`\"'>)\]】》]*"
+_ENDS = r"[* \t_`\"'>)\]】》]*"
 _KO_LINK = (
-    rf"{_ENDS}(?:(?:은|는|이|가)(?=[\s*_`\"'(\[:,①-⑳A-Z\d가-힣ㄱ-ㅎ\\$-])[ \t,:]*"
+    rf"{_ENDS}(?:(?:은|는|이|가)(?=[*\s_`\"'(\[:,①-⑳A-Z\d가-힣ㄱ-ㅎ\\$-])[ \t,:]*"
     r"|[:=→⇒-]+>?[ \t]*|[ \t]*\n\s*|[ \t]+)"
 )
 _EN_NOUNS = ("answer", "choice", "option", "response", "selection", "solution")
 _EN_NOUN = f"(?:{'|'.join(_EN_NOUNS)})"
 _EN_HEAD = (
-    r"\b(?:(?:correct|right|best|most\s+appropriate|my|the)\s+)*"
+    r"\b(?:(?:correct|right|best|most\s+appropriate|my|the)\s+){0,4}"
     rf"{_EN_NOUN}(?:\s+(?:choice|option|letter))?"
 )
 _EN_BE = r"(?:is|was|are|would\s+be|should\s+be|must\s+be|has\s+to\s+be|could\s+be)"
 _EN_LINK = rf"{_ENDS}(?:{_EN_BE}\b[ \t:]*|[:=→⇒-]+>?\s*|\s*\n\s*)"
 
-HEAD = rf"(?:{_KO_HEAD}{_KO_LINK}|(?i:{_EN_HEAD}{_EN_LINK}))"
+HEAD = _bounded(rf"(?:{_KO_HEAD}{_KO_LINK}|(?i:{_EN_HEAD}{_EN_LINK}))")
 """What stands before an answer that is declared: "정답은", "답:", "The answer is"."""
-FINAL_HEAD = (
+FINAL_HEAD = _bounded(
     rf"(?:(?:최종(?:적인|적으로)?|마지막)\s*{_KO_NOUN}{_KO_LINK}"
     rf"|(?i:\bfinal(?:ly)?[ \t]+{_EN_NOUN}{_EN_LINK}))"
 )
 """What stands before an answer that is declared to be the last."""
-BOX_HEAD = r"\\(?:boxed|fbox)\s*\{\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*"
+BOX_HEAD = _bounded(r"\\(?:boxed|fbox)\s*\{\s*(?:\\(?:text|textbf|mathrm|mathbf)\s*\{)?\s*")
 """What stands before an answer in a box, as mathematical texts end."""
 
 _FILLER = (
     r"(?:(?:바로|아마도?|당연히|역시|분명히|결국|따라서|보기|선택지|옵션|번호|option|choice|letter"
-    r"|probably|most likely|likely|clearly|definitely|therefore|indeed)[ \t:]*)*"
+    r"|probably|most likely|likely|clearly|definitely|therefore|indeed)[ \t:]*){0,3}"
 )
 _RIGHT_KO = (
     r"(?:정답(?!이?\s*(?:아니|아님|될\s*수\s*없))|답(?!이?\s*(?:아니|될\s*수\s*없|변))"
@@ -95,8 +106,12 @@ class Wording(NamedTuple):
     words: tuple[str, ...]
 
 
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(_bounded(pattern))
+
+
 def _worded(pattern: str, *words: str) -> Wording:
-    return Wording(re.compile(pattern), words)
+    return Wording(_compiled(pattern), words)
 
 
 STATEMENTS = (
@@ -162,21 +177,21 @@ ANY_MARK = (
 )
 """A label that can hardly be anything else."""
 _END = r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|이에요|예요|이요|다|요|임)?[\s.!*_`\"')\]}$~]*"
-BRIEF = re.compile(rf"[\s\[(【*_]*(?P<head>{HEAD}|{_KO_NOUN}\s*)?\s*{_NUMBERED}{_END}")
+BRIEF = _compiled(rf"[\s\[(【*_]*(?P<head>{HEAD}|{_KO_NOUN}\s*)?\s*{_NUMBERED}{_END}")
 """All of a reply that says nothing but a label, or declares one and nothing else."""
-WHOLE = re.compile(
-    rf"\s*(?:(?:보기|선택지|(?i:option|choice|answer))\s*)?{_NUMBERED}(?P<rest>[^\n]*)"
+WHOLE = _compiled(
+    rf"\s*(?:(?:보기|선택지|(?i:option|choice|answer))\s*)?{_NUMBERED}(?P<rest>[^\n]{{0,400}}$)"
 )
 """A line that begins with a label; the rest is an ending, or the option's own text."""
-DENIED = re.compile(
+DENIED = _compiled(
     rf"{SHUT}\s*번?{SHUT}\s*(?:(?:이|가|은|는|도)?\s*(?:아니|아닙|아닌|아님|틀|말고|대신|오답|제외"
     r"|정답이\s*아|답이\s*아|맞지\s*않|옳지\s*않)"
     r"|(?i:\s*(?:is|was)\s+(?:not|incorrect|wrong|false)\b|\s*(?:is|was)n't))"
 )
 """What denies the label before it."""
-JOINED = re.compile(rf"{_JOINT}{LABEL}(?!{SHUT}\s*번?\s*(?:은|는|이|가)\s*(?:아니|아닙|틀))")
+JOINED = _compiled(rf"{_JOINT}{LABEL}(?!{SHUT}\s*번?\s*(?:은|는|이|가)\s*(?:아니|아닙|틀))")
 """What joins a label to the one before it."""
-LED = re.compile(rf"{LABEL}{_JOINT}$")
+LED = _compiled(rf"{LABEL}{_JOINT}$")
 """A label before another one that it is joined to."""
 RETRACTED = re.compile(
     r"(?:아니[,.요!…]|아니\s|아닙니다[,.]|잠깐|잠시만|다시\s*(?:생각|보|검토|확인|계산|읽)|정정|수정하"
