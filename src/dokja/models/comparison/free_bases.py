@@ -7,7 +7,7 @@ all layers at once. Whoever tests a layer with the result must not have shown th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class _Fit:
     quality: float
     matching: NDArray[np.int64]
     scores: NDArray[np.float64]
+    settled: bool = False
 
 
 def free_basis(
@@ -114,7 +115,10 @@ def _anchor(
 
 def _scored(child: Units, parent: Units, turn: NDArray[np.float64]) -> _Fit:
     """Match the neurons under a turn."""
-    scores = _pair_scores(child, parent.turned(turn))
+    return _matched(_pair_scores(child, parent.turned(turn)), turn)
+
+
+def _matched(scores: NDArray[np.float32], turn: NDArray[np.float64]) -> _Fit:
     matching = stable_matching(scores)
     rows = np.flatnonzero(matching >= 0)
     values = np.full(len(matching), -np.inf)
@@ -123,18 +127,25 @@ def _scored(child: Units, parent: Units, turn: NDArray[np.float64]) -> _Fit:
 
 
 def _pair_scores(child: Units, turned: Units) -> NDArray[np.float32]:
+    scores, downs = child.up @ turned.up.T, child.down @ turned.down.T
     if child.gate is None or turned.gate is None:
-        return np.asarray(child.up @ turned.up.T + child.down @ turned.down.T)
-    signless = np.abs(child.up @ turned.up.T) + np.abs(child.down @ turned.down.T)
-    return np.asarray(child.gate @ turned.gate.T + signless)
+        scores += downs
+        return scores
+    np.abs(scores, out=scores)
+    scores += np.abs(downs, out=downs)
+    scores += child.gate @ turned.gate.T
+    return scores
 
 
 def _rounds(child: Units, parent: Units, fit: _Fit, rounds: int) -> _Fit:
-    """Better a turn on one pair of layers until it stops getting better."""
+    """Better a turn on one pair of layers until it stops getting better, and is settled."""
+    if fit.settled:
+        return fit
     for _ in range(rounds):
         new = _scored(child, parent, polar(_product(child, parent, fit)))
         if new.quality <= fit.quality + 1e-6:
-            return max(new, fit, key=lambda one: one.quality)
+            better = max(new, fit, key=lambda one: one.quality)
+            return better if better is new else replace(fit, settled=True)
         fit = new
     return fit
 
@@ -164,28 +175,34 @@ def _refined(child: Sequence[LayerSpace], parent: Sequence[LayerSpace], fit: _Fi
     """Fit a turn to all layers, each of the child's beside its best one of the parent's."""
     found = FreeBasis(turn=fit.turn, quality=-np.inf)
     turn = fit.turn
-    for _ in range(_REFINING):
+    for left in reversed(range(_REFINING)):
         turned = [layer.units.turned(turn) for layer in parent]
         total = np.zeros(turn.shape)
         qualities = []
         for layer in child:
-            fits = [
-                (_quick(layer.units, other), j)
-                for j, other in enumerate(turned)
-                if other.gated == layer.units.gated
-            ]
-            if not fits:
+            nearest = _nearest(layer.units, turned)
+            if nearest is None:
                 continue
-            best = _scored(layer.units, parent[max(fits)[1]].units, turn)
+            scores, j = nearest
+            best = _matched(scores, turn)
             qualities.append(best.quality)
-            total += _product(layer.units, parent[max(fits)[1]].units, best)
+            if left:  # nobody asks for a turn after the last round
+                total += _product(layer.units, parent[j].units, best)
         quality = float(np.mean(qualities))
         if quality > found.quality:
             found = FreeBasis(turn=turn, quality=quality)
-        turn = polar(total)
+        if left:
+            turn = polar(total)
     return found
 
 
-def _quick(child: Units, turned: Units) -> float:
-    """Return how near a layer's neurons have a neighbour, without matching one to one."""
-    return float(np.median(_pair_scores(child, turned).max(axis=1)))
+def _nearest(child: Units, turned: Sequence[Units]) -> tuple[NDArray[np.float32], int] | None:
+    """Return which layer's neurons lie nearest, without matching one to one, and all scores."""
+    best: tuple[float, int, NDArray[np.float32]] | None = None
+    for j, other in enumerate(turned):
+        if other.gated == child.gated:
+            scores = _pair_scores(child, other)
+            near = float(np.median(scores.max(axis=1)))
+            if best is None or near >= best[0]:
+                best = near, j, scores
+    return None if best is None else (best[2], best[1])

@@ -77,14 +77,16 @@ def stable_matching(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     """
     found = np.full(scores.shape[0], -1, dtype=np.int64)
     rows, columns = np.arange(scores.shape[0]), np.arange(scores.shape[1])
-    left = scores
+    left, turned = scores, np.ascontiguousarray(scores.T)
     while left.size:
         best = left.argmax(axis=1)
-        mutual = left.argmax(axis=0)[best] == np.arange(len(rows))
+        # Along rows that lie in a row in memory the search is several times as quick.
+        mutual = turned.argmax(axis=1)[best] == np.arange(len(rows))
         found[rows[mutual]] = columns[best[mutual]]
         free = np.ones(len(columns), dtype=np.bool_)
         free[best[mutual]] = False
-        left = left[np.ix_(~mutual, free)]
+        left = left[~mutual][:, free]
+        turned = np.ascontiguousarray(left.T)
         rows, columns = rows[~mutual], columns[free]
     return found
 
