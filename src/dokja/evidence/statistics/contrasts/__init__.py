@@ -68,6 +68,7 @@ from dokja.evidence.statistics.contrasts.ratios import (
     above_chance,
     ratio_interval,
 )
+from dokja.evidence.statistics.contrasts.readings import Reading, reading
 from dokja.evidence.statistics.contrasts.resampling import (
     resampled_means,
     subsampled_means,
@@ -101,13 +102,7 @@ from dokja.evidence.statistics.contrasts.terms import (
     ReferenceMode,
     reach_terms,
 )
-from dokja.evidence.statistics.contrasts.three_way import (
-    Reach,
-    Reading,
-    reach,
-    reading,
-    unmeasured,
-)
+from dokja.evidence.statistics.contrasts.three_way import Reach, reach, unmeasured
 from dokja.evidence.statistics.contrasts.ways import Way
 from dokja.evidence.statistics.contrasts.wild import (
     WildTest,

@@ -9,6 +9,7 @@ import numpy as np
 from dokja.evidence.statistics.contrasts.cells import Values
 from dokja.evidence.statistics.contrasts.contrast import Scale
 from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
+from dokja.evidence.statistics.contrasts.readings import composite, reading, unmade, verdict_of
 from dokja.evidence.statistics.contrasts.spreads import Basis
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
@@ -17,7 +18,6 @@ from dokja.evidence.statistics.contrasts.terms import (
     ReachTerms,
     ReferenceMode,
 )
-from dokja.evidence.statistics.contrasts.three_way import composite, reading, unmade, verdict_of
 from dokja.evidence.statistics.contrasts.ways import (
     Part,
     Way,

@@ -6,12 +6,12 @@ Benchmarks are strata whose parts were measured apart; or they are themselves a 
 and then few of them give a wide and honest interval (design/measurement 5.4).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dokja.evidence.statistics.contrasts.cells import Cells, Values
+from dokja.evidence.statistics.contrasts.cells import Cells
 from dokja.evidence.statistics.contrasts.combined_readings import (
     Combine,
     CombinedReading,
@@ -19,7 +19,7 @@ from dokja.evidence.statistics.contrasts.combined_readings import (
     Question,
 )
 from dokja.evidence.statistics.contrasts.contrast import Scale
-from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
+from dokja.evidence.statistics.contrasts.layouts import Layout
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
     Doubt,
@@ -96,10 +96,9 @@ def combined_reach(
     """Return whether the candidate reaches the required share over several benchmarks.
 
     With one system as the frontier each reference is one margin, as in `reach`. With the best of
-    each, the candidate must clear every way to take one reference per benchmark, and the hardest
-    way is searched for; it does not clear if it misses one of the systems taken everywhere or the
-    cross-fitted best of each, corrected for their number. Tests of sums are t tests, whatever the
-    number of clusters; their degrees of freedom are Satterthwaite's.
+    each, it must clear every way to take one reference per benchmark; it does not clear if it
+    misses one of the systems taken everywhere or the cross-fitted best of each. Tests of sums are
+    t tests, whatever the number of clusters.
 
     Args:
         benchmarks: At least one, the same references everywhere.
@@ -110,43 +109,24 @@ def combined_reach(
         scale: Least and greatest value of an item, the same on every benchmark.
 
     Raises:
-        ValueError: No benchmark, a name twice, a weight not above 0, other references somewhere,
-            one named reference asked for and several given, or each benchmark for itself asked
-            to speak of new ones.
+        ValueError: Benchmarks or terms that do not fit together.
 
     Example:
         >>> from dokja.evidence.statistics.contrasts import cells_of, layout_of, reach_terms
-        >>> right = np.tile([1.0, 1.0, 1.0, 0.0], 200)
-        >>> cells = cells_of(right, np.roll(right, 1)[:, None], names=("a",))
-        >>> layout = layout_of(800, clusters=np.arange(800) // 4)
-        >>> parts = [Benchmark(name=n, weight=1, cells=cells, layout=layout) for n in ("p", "q")]
-        >>> found = combined_reach(parts, combine=Combine.EACH, terms=reach_terms(".9", seed=1),
-        ...                        frontier=FrontierOf.ONE_SYSTEM)
-        >>> found.verdict.value, found.registered.ratio
-        ('clears', 1.0)
+        >>> cells = cells_of(np.tile([1.0, 1.0, 0.0], 200), np.full((600, 1), 0.6), names=("a",))
+        >>> layout = layout_of(600, strata=[0] * 600)
+        >>> one = Benchmark(name="one", weight=1, cells=cells, layout=layout)
+        >>> terms = reach_terms(".9", seed=1, generalise_to=GeneraliseTo.BLUEPRINT)
+        >>> combined_reach([one], combine=Combine.EACH, frontier=FrontierOf.ONE_SYSTEM,
+        ...                terms=terms).verdict.value
+        'clears'
     """
-    weights = _checked(benchmarks, combine=combine, terms=terms)
-    question = Question(
-        layouts=tuple(each.layout for each in benchmarks),
-        weights=weights,
-        combine=combine,
-        frontier=frontier,
-        terms=terms,
-        scale=scale,
-    )
+    question = _asked(benchmarks, combine=combine, frontier=frontier, terms=terms, scale=scale)
     first = question.read([each.cells.registered for each in benchmarks])
+    ends = _ends(benchmarks, question, first=first)
     found = {*doubts, *first.doubts}
-    worst = best = None
-    tried = changed = 0
-    if any(each.cells.open_candidate or each.cells.open_references for each in benchmarks):
-        worst = question.read([each.cells.worst for each in benchmarks])
-        best = question.read([each.cells.best for each in benchmarks])
-        differ = len({worst.verdict, best.verdict, first.verdict}) > 1
-        if not differ:
-            tried = COMPLETIONS
-            changed = _changed(benchmarks, question.read, seed=terms.seed, verdict=first.verdict)
-        if differ or changed:
-            found.add(Doubt.FAULTS)
+    if ends.differ:
+        found.add(Doubt.FAULTS)
     return CombinedReach(
         verdict=Clearance.UNDECIDED if found else first.verdict,
         doubts=tuple(doubt for doubt in Doubt if doubt in found),
@@ -154,12 +134,12 @@ def combined_reach(
         combine=combine,
         frontier=frontier,
         benchmarks=tuple(each.name for each in benchmarks),
-        weights=tuple(float(weight) for weight in weights),
+        weights=tuple(float(weight) for weight in question.weights),
         registered=first,
-        worst=worst,
-        best=best,
-        completions=tried,
-        changed=changed,
+        worst=ends.worst,
+        best=ends.best,
+        completions=ends.tried,
+        changed=ends.changed,
     )
 
 
@@ -187,8 +167,15 @@ def leave_one_out(
     )
 
 
-def _checked(benchmarks: Sequence[Benchmark], *, combine: Combine, terms: ReachTerms) -> Floats:
-    """Return the weights, scaled to 1 in all."""
+def _asked(
+    benchmarks: Sequence[Benchmark],
+    *,
+    combine: Combine,
+    frontier: FrontierOf,
+    terms: ReachTerms,
+    scale: Scale,
+) -> Question:
+    """Return the question, its benchmarks and terms checked."""
     if not benchmarks:
         raise ValueError("nothing is to be combined")
     if len({each.name for each in benchmarks}) < len(benchmarks):
@@ -202,17 +189,37 @@ def _checked(benchmarks: Sequence[Benchmark], *, combine: Combine, terms: ReachT
     weights = np.array([each.weight for each in benchmarks], dtype=np.float64)
     if not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError("the weight of a benchmark must be above 0")
-    scaled: Floats = weights / weights.sum()
-    return scaled
+    return Question(
+        layouts=tuple(each.layout for each in benchmarks),
+        weights=weights / weights.sum(),
+        combine=combine,
+        frontier=frontier,
+        terms=terms,
+        scale=scale,
+    )
 
 
-def _changed(
-    benchmarks: Sequence[Benchmark],
-    read: Callable[[Sequence[Values]], CombinedReading],
-    *,
-    seed: int,
-    verdict: Clearance,
-) -> int:
-    """Return how many random completions of all benchmarks give another verdict."""
-    streams = [each.cells.completions(count=COMPLETIONS, seed=seed) for each in benchmarks]
-    return sum(read(values).verdict is not verdict for values in zip(*streams, strict=True))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """What open outcomes do to a verdict; nothing where none is open."""
+
+    worst: CombinedReading | None = None
+    best: CombinedReading | None = None
+    tried: int = 0
+    changed: int = 0
+    differ: bool = False
+
+
+def _ends(benchmarks: Sequence[Benchmark], question: Question, *, first: CombinedReading) -> _Ends:
+    """Return both ends, and the completions of all benchmarks between where the ends agree."""
+    cells = [each.cells for each in benchmarks]
+    if not any(each.open_candidate or each.open_references for each in cells):
+        return _Ends()
+    worst = question.read([each.worst for each in cells])
+    best = question.read([each.best for each in cells])
+    if not worst.verdict is best.verdict is first.verdict:
+        return _Ends(worst=worst, best=best, differ=True)
+    streams = [each.completions(count=COMPLETIONS, seed=question.terms.seed) for each in cells]
+    verdicts = [question.read(values).verdict for values in zip(*streams, strict=True)]
+    changed = sum(verdict is not first.verdict for verdict in verdicts)
+    return _Ends(worst=worst, best=best, tried=COMPLETIONS, changed=changed, differ=changed > 0)

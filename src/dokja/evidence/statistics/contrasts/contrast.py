@@ -155,32 +155,27 @@ def contrast(
     """
     required = ratio_of(ratio)
     _check(candidate, reference, layout=layout, scale=scale)
-    differences = candidate - float(required) * reference
-    span = (
-        scale[0] - float(required) * scale[1],
-        scale[1] - float(required) * scale[0],
-    )
-    means = (float(layout.weights @ candidate), float(layout.weights @ reference))
+    x = float(required)
+    differences = candidate - x * reference
+    span = (scale[0] - x * scale[1], scale[1] - x * scale[0])
     tests = {basis: margin_test(differences, layout, basis=basis, span=span) for basis in Basis}
-    clusters = clusters_of(layout)
+    top, bottom = float(layout.weights @ candidate), float(layout.weights @ reference)
+    nothing = Missing(reason=MissingReason.NOT_COMPARABLE, what=("reference",))
+    by_t = tests[Basis.CLUSTERS]
     return Contrast(
         required=required,
-        candidate=means[0],
-        reference=means[1],
+        candidate=top,
+        reference=bottom,
         margin=float(layout.weights @ differences),
-        ratio=means[0] / means[1]
-        if means[1] > 0
-        else Missing(reason=MissingReason.NOT_COMPARABLE, what=("reference",)),
+        ratio=top / bottom if bottom > 0 else nothing,
         items=layout.items,
         by_items=tests[Basis.ITEMS],
         by_strata=tests[Basis.STRATA],
-        by_clusters=_few_or_many(
-            tests[Basis.CLUSTERS], differences, layout=layout, seed=seed, draws=draws
-        ),
+        by_clusters=_few_or_many(by_t, differences, layout=layout, seed=seed, draws=draws),
         by_clusters_in_strata=tests[Basis.CLUSTERS_IN_STRATA],
         two_way=tests[Basis.TWO_WAY],
-        clusters_t=tests[Basis.CLUSTERS],
-        clusters=clusters,
+        clusters_t=by_t,
+        clusters=clusters_of(layout),
     )
 
 

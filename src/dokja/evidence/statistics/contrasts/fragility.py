@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dokja.evidence.statistics.contrasts.cells import Values
 from dokja.evidence.statistics.contrasts.contrast import Ratio, Scale, ratio_of
 from dokja.evidence.statistics.contrasts.layouts import Floats, Grouping, Layout, layout_of
+from dokja.evidence.statistics.contrasts.readings import reading
 from dokja.evidence.statistics.contrasts.terms import Clearance, ReachTerms
-from dokja.evidence.statistics.contrasts.three_way import reading
 from dokja.values import Missing, MissingReason
 
 __all__ = ["Fragility", "VerdictFragility", "fragility", "right_counts", "verdict_fragility"]

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from dokja.evidence.statistics.contrasts.cells import Values
 from dokja.evidence.statistics.contrasts.contrast import Scale
 from dokja.evidence.statistics.contrasts.layouts import Layout
+from dokja.evidence.statistics.contrasts.readings import Reading, reading
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
     GeneraliseTo,
     ReachTerms,
     ReferenceMode,
 )
-from dokja.evidence.statistics.contrasts.three_way import Reading, reading
 from dokja.values import Missing
 
 __all__ = ["Multiverse", "Universe", "VerdictShare", "Verdicts", "multiverse"]

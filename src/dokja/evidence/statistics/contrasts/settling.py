@@ -15,8 +15,8 @@ import numpy as np
 from dokja.evidence.statistics.contrasts.cells import Cells, Values
 from dokja.evidence.statistics.contrasts.contrast import Contrast, MarginTest, Scale
 from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
+from dokja.evidence.statistics.contrasts.readings import reading
 from dokja.evidence.statistics.contrasts.terms import Clearance, ReachTerms
-from dokja.evidence.statistics.contrasts.three_way import reading
 from dokja.evidence.statistics.streams import uniforms
 from dokja.values import Missing, MissingReason
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
 from dokja.evidence.statistics.contrasts.spreads import Basis, clusters_of
@@ -61,22 +62,21 @@ def system_ranks(
 ) -> SystemRanks | Missing:
     """Return which ranks each system can hold, jointly at this level.
 
-    By clusters, random signs turn the cluster sums of all systems at once. By items there are
-    so many sums that they are normal, and their covariance is drawn from instead. With fewer than
-    20 effective clusters the critical value is widened by the quotient of the t and the normal
-    quantile, because its errors are themselves estimated from few.
+    By clusters, random signs turn the cluster sums of all systems at once; by items there are so
+    many sums that they are normal, and are drawn from their covariance. With fewer than 20
+    effective clusters the critical value is widened by the quotient of t and normal quantile.
 
     Args:
-        values: Of all systems, float64, shape `(items, systems)`.
+        values: float64, shape `(items, systems)`.
         layout: Of the items.
-        names: Of the systems, each once.
+        names: Of the systems.
         basis: `Basis.ITEMS` or `Basis.CLUSTERS`.
         level: Probability with which no pair is called wrongly, in (0, 1).
         draws: How many.
         seed: Of the rulebook.
 
     Returns:
-        `Missing` without clusters where they are asked for, and with fewer than two units.
+        `Missing` without clusters, and with fewer than two units.
 
     Raises:
         ValueError: Names do not fit, another basis, or a level outside (0, 1).
@@ -92,52 +92,61 @@ def system_ranks(
     check_level(level)
     if values.shape != (layout.items, len(names)) or len(set(names)) != len(names):
         raise ValueError(f"values of shape {values.shape} do not fit the systems, each once")
+    pulls = _pulls(values, layout, basis=basis)
+    if isinstance(pulls, Missing):
+        return pulls
+    drawn = _signed if basis is Basis.CLUSTERS else _normal
+    sums, errors = drawn(pulls, draws=draws, seed=seed), _errors(pulls)
+    widening = _widening(layout, basis=basis, level=level)
+    critical = _critical(sums, errors, level=level) * widening
+    means = layout.weights @ values
+    teams = _teams(names, means[:, None] - means[None, :] > critical * errors)
+    made = "signs" if basis is Basis.CLUSTERS else "normal"
+    return SystemRanks(
+        sets=RankSets(teams=teams, level=level, critical_value=critical, draws=draws, seed=seed),
+        means=tuple(float(mean) for mean in means),
+        basis=basis,
+        items=layout.items,
+        units=len(pulls),
+        method=f"{made}, widened" if widening > 1 else made,
+    )
+
+
+def _teams(names: tuple[str, ...], better: NDArray[np.bool_]) -> tuple[RankSet, ...]:
+    """Return the rank sets where it is certain who (row) is better than whom (column)."""
+    return tuple(
+        RankSet(
+            team=name,
+            best=1 + int(better[:, place].sum()),
+            worst=len(names) - int(better[place].sum()),
+        )
+        for place, name in enumerate(names)
+    )
+
+
+def _pulls(values: Floats, layout: Layout, *, basis: Basis) -> Floats | Missing:
+    """Return how much each item or cluster pulls each mean, shape `(units, systems)`."""
     if basis not in {Basis.ITEMS, Basis.CLUSTERS}:
         raise ValueError(f"ranks rest on items or clusters, not on {basis.value}")
-    if basis is Basis.CLUSTERS and layout.clusters is None:
-        return Missing(reason=MissingReason.NOT_MEASURED, what=("clusters",))
-    means = layout.weights @ values
-    pulls = layout.weights[:, None] * (values - means)
-    if basis is Basis.CLUSTERS and layout.clusters is not None:
+    pulls = layout.weights[:, None] * (values - layout.weights @ values)
+    if basis is Basis.CLUSTERS:
+        if layout.clusters is None:
+            return Missing(reason=MissingReason.NOT_MEASURED, what=("clusters",))
         pulls = np.column_stack([layout.clusters.sums(column) for column in pulls.T])
     units = len(pulls)
     if units < _LEAST:
         return Missing(reason=MissingReason.NOT_COMPARABLE, what=(basis.value,))
-    pulls *= np.sqrt(units / (units - 1))
-    sums = _signed(pulls, draws=draws, seed=seed) if basis is Basis.CLUSTERS else None
-    if sums is None:
-        sums = _normal(pulls, draws=draws, seed=seed)
-    errors = _errors(pulls)
-    critical = _critical(sums, errors, level=level)
+    scaled: Floats = pulls * np.sqrt(units / (units - 1))
+    return scaled
+
+
+def _widening(layout: Layout, *, basis: Basis, level: float) -> float:
+    """Return by how much the critical value must grow because clusters are few."""
     clusters = clusters_of(layout)
-    widened = basis is Basis.CLUSTERS and clusters is not None and clusters.effective < _FEW
-    if widened:
-        tail = (1 + level) / 2
-        critical *= student_quantile(tail, df=units - 1) / NormalDist().inv_cdf(tail)
-    certain = means[:, None] - means[None, :] > critical * errors
-    sets = RankSets(
-        teams=tuple(
-            RankSet(
-                team=name,
-                best=1 + int(certain[:, place].sum()),
-                worst=len(names) - int(certain[place].sum()),
-            )
-            for place, name in enumerate(names)
-        ),
-        level=level,
-        critical_value=critical,
-        draws=draws,
-        seed=seed,
-    )
-    made = "signs" if basis is Basis.CLUSTERS else "normal"
-    return SystemRanks(
-        sets=sets,
-        means=tuple(float(mean) for mean in means),
-        basis=basis,
-        items=layout.items,
-        units=units,
-        method=f"{made}, widened" if widened else made,
-    )
+    if basis is not Basis.CLUSTERS or clusters is None or clusters.effective >= _FEW:
+        return 1.0
+    tail = (1 + level) / 2
+    return student_quantile(tail, df=clusters.count - 1) / NormalDist().inv_cdf(tail)
 
 
 def _errors(pulls: Floats) -> Floats:

@@ -1,27 +1,20 @@
 """Clears, does not clear, or undecided: a verdict that errs only as often as it says.
 
-A candidate clears if the p-value against "it does not reach the ratio" is small enough for every
-reference (an intersection-union test: Berger 1982; no correction, no bias from picking the best),
-and does not clear if that against "it reaches the ratio" is small enough for some reference, after
-Bonferroni or jointly. Else it is undecided. What is not known must not be able to change the
-answer: if it can, the verdict is undecided, however clear the registered view is (5.4, 5.5 of the
-design note on measurement). Ties are never broken here.
+What the registered view says is read off its p-values (`readings`). What is not known must not be
+able to change the answer: if it can, the verdict is undecided, however clear the registered view
+is, and so it is where the caller has a doubt of its own (design/measurement 5.5). Ties are never
+broken here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dokja.evidence.statistics.contrasts.cells import Cells, Values
-from dokja.evidence.statistics.contrasts.contrast import (
-    Contrast,
-    MarginTest,
-    Scale,
-    contrast,
-    needs_signs,
-)
+from dokja.evidence.statistics.contrasts.contrast import Scale, needs_signs
 from dokja.evidence.statistics.contrasts.layouts import Floats, Layout
+from dokja.evidence.statistics.contrasts.readings import Reading, composite, reading, verdict_of
 from dokja.evidence.statistics.contrasts.spreads import Basis, clusters_of
 from dokja.evidence.statistics.contrasts.terms import (
     Clearance,
@@ -30,57 +23,15 @@ from dokja.evidence.statistics.contrasts.terms import (
     ReachTerms,
     ReferenceMode,
 )
-from dokja.evidence.statistics.contrasts.wild import joint_lower_tail, wild_p_values
-from dokja.values import Missing, MissingReason
+from dokja.evidence.statistics.contrasts.wild import wild_p_values
+from dokja.values import Missing
 
-__all__ = [
-    "COMPLETIONS",
-    "Reach",
-    "Reading",
-    "composite",
-    "reach",
-    "reading",
-    "unmade",
-    "unmeasured",
-    "verdict_of",
-]
+__all__ = ["COMPLETIONS", "Reach", "reach", "unmeasured"]
 
 COMPLETIONS = 200
 """How many completions between the worst and the best are tried."""
 
 _SHRUNK = 0.01  # of the weight: a domain that lost more is another domain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What one set of values says.
-
-    Attributes:
-        verdict: By the p-values alone.
-        doubts: Why it is undecided, if it is.
-        ratio: Of the candidate to the best reference on these values; `Missing` if that is 0.
-        p_clear: The greatest of the references' p-values against "does not reach".
-        p_fail: The smallest against "reaches", corrected for their number.
-        contrasts: With each reference, in their order; one with the composite when crossfit.
-    """
-
-    verdict: Clearance
-    doubts: tuple[Doubt, ...]
-    ratio: float | Missing
-    p_clear: float | Missing
-    p_fail: float | Missing
-    contrasts: tuple[Contrast, ...]
-
-    def p_at_least(self, basis: Basis) -> float | Missing:
-        """Return P(ratio ≥ x) against the hardest reference, by a basis.
-
-        With several references it is an upper bound of reaching all of them.
-        """
-        found = [each.by(basis) for each in self.contrasts]
-        tests = [test for test in found if isinstance(test, MarginTest)]
-        if len(tests) < len(found) or not tests:
-            return Missing(reason=MissingReason.NOT_MEASURED, what=(basis.value,))
-        return min(test.p_at_least for test in tests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,20 +113,12 @@ def reach(
         raise ValueError(f"one named reference is asked for, and {len(cells.names)} are given")
     basis = terms.generalise_to.basis(crossed=layout.crossed is not None)
     first = reading(cells.registered, layout, terms=terms, scale=scale)
+    ends = _ends(cells, layout, terms=terms, scale=scale, first=first)
     found = {*doubts, *first.doubts}
     if dropped_weight > _SHRUNK:
         found.add(Doubt.DOMAIN_SHRUNK)
-    worst = best = None
-    tried = changed = 0
-    if cells.open_candidate or cells.open_references:
-        worst = reading(cells.worst, layout, terms=terms, scale=scale)
-        best = reading(cells.best, layout, terms=terms, scale=scale)
-        differ = len({worst.verdict, best.verdict, first.verdict}) > 1
-        if not differ:
-            tried = COMPLETIONS
-            changed = _changed(cells, layout, terms=terms, scale=scale, verdict=first.verdict)
-        if differ or changed:
-            found.add(Doubt.FAULTS)
+    if ends.differ:
+        found.add(Doubt.FAULTS)
     return Reach(
         verdict=Clearance.UNDECIDED if found else first.verdict,
         doubts=_ordered(found),
@@ -183,14 +126,39 @@ def reach(
         basis=basis,
         names=cells.names,
         registered=first,
-        worst=worst,
-        best=best,
+        worst=ends.worst,
+        best=ends.best,
         open_candidate=cells.open_candidate,
         open_references=cells.open_references,
-        completions=tried,
-        changed=changed,
+        completions=ends.tried,
+        changed=ends.changed,
         dropped_weight=dropped_weight,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """What open outcomes do to a verdict; nothing where none is open."""
+
+    worst: Reading | None = None
+    best: Reading | None = None
+    tried: int = 0
+    changed: int = 0
+    differ: bool = False
+
+
+def _ends(
+    cells: Cells, layout: Layout, *, terms: ReachTerms, scale: Scale, first: Reading
+) -> _Ends:
+    """Return both ends, and the completions between where the ends agree."""
+    if not (cells.open_candidate or cells.open_references):
+        return _Ends()
+    worst = reading(cells.worst, layout, terms=terms, scale=scale)
+    best = reading(cells.best, layout, terms=terms, scale=scale)
+    if not worst.verdict is best.verdict is first.verdict:
+        return _Ends(worst=worst, best=best, differ=True)
+    changed = _changed(cells, layout, terms=terms, scale=scale, verdict=first.verdict)
+    return _Ends(worst=worst, best=best, tried=COMPLETIONS, changed=changed, differ=changed > 0)
 
 
 def unmeasured(terms: ReachTerms, *, doubts: Iterable[Doubt], names: tuple[str, ...] = ()) -> Reach:
@@ -222,113 +190,6 @@ def unmeasured(terms: ReachTerms, *, doubts: Iterable[Doubt], names: tuple[str, 
         changed=0,
         dropped_weight=0.0,
     )
-
-
-def reading(
-    values: Values, layout: Layout, *, terms: ReachTerms, scale: Scale = (0.0, 1.0)
-) -> Reading:
-    """Return what one set of values says, every basis with it.
-
-    Args:
-        values: Of the candidate and each reference.
-        layout: Of the items.
-        terms: What was registered.
-        scale: Least and greatest value of an item.
-    """
-    references = values.references
-    if terms.mode is ReferenceMode.CROSSFIT:
-        references = composite(references, layout)[:, None]
-    contrasts = tuple(
-        contrast(
-            values.candidate, column, ratio=terms.ratio, layout=layout, seed=terms.seed, scale=scale
-        )
-        for column in references.T
-    )
-    basis = terms.generalise_to.basis(crossed=layout.crossed is not None)
-    found = [each.by(basis) for each in contrasts]
-    tests = [test for test in found if isinstance(test, MarginTest)]
-    ratio = min(
-        (each.ratio for each in contrasts if isinstance(each.ratio, float)),
-        default=Missing(reason=MissingReason.NOT_COMPARABLE, what=("reference",)),
-    )
-    if len(tests) < len(found):
-        nothing = next(each for each in found if isinstance(each, Missing))
-        return Reading(
-            verdict=Clearance.UNDECIDED,
-            doubts=(unmade(nothing, terms=terms),),
-            ratio=ratio,
-            p_clear=nothing,
-            p_fail=nothing,
-            contrasts=contrasts,
-        )
-    p_clear = max(test.p_clear for test in tests)
-    p_fail = min(1.0, len(tests) * min(test.p_fail for test in tests))
-    if terms.max_t and len(tests) > 1 and layout.clusters is not None:
-        p_fail = _joint(values.candidate, references, layout=layout, terms=terms)
-    verdict = verdict_of(p_clear, p_fail, terms=terms)
-    return Reading(
-        verdict=verdict,
-        doubts=_why(tests, terms=terms) if verdict is Clearance.UNDECIDED else (),
-        ratio=ratio,
-        p_clear=p_clear,
-        p_fail=p_fail,
-        contrasts=contrasts,
-    )
-
-
-def verdict_of(p_clear: float, p_fail: float, *, terms: ReachTerms) -> Clearance:
-    """Return what two one-sided p-values say at the registered error rates."""
-    if p_clear <= terms.alpha_clear:
-        return Clearance.CLEARS
-    if p_fail <= terms.alpha_fail:
-        return Clearance.DOES_NOT_CLEAR
-    return Clearance.UNDECIDED
-
-
-def _why(tests: Sequence[MarginTest], *, terms: ReachTerms) -> tuple[Doubt, ...]:
-    """Return why p-values decide nothing: the interval, or too few clusters to decide ever."""
-    smallest = max((test.wild.smallest_p for test in tests if test.wild is not None), default=0.0)
-    if smallest > max(terms.alpha_clear, terms.alpha_fail):
-        return (Doubt.FEW_CLUSTERS,)
-    if smallest > min(terms.alpha_clear, terms.alpha_fail):
-        return (Doubt.INTERVAL, Doubt.FEW_CLUSTERS)
-    return (Doubt.INTERVAL,)
-
-
-def unmade(nothing: Missing, *, terms: ReachTerms) -> Doubt:
-    """Return why the test that should decide could not be made."""
-    if nothing.reason is MissingReason.NOT_MEASURED:
-        return Doubt.NOT_DECLARED
-    return Doubt.INTERVAL if terms.generalise_to is GeneraliseTo.BLUEPRINT else Doubt.FEW_CLUSTERS
-
-
-def _joint(candidate: Floats, references: Floats, *, layout: Layout, terms: ReachTerms) -> float:
-    if layout.clusters is None:
-        raise ValueError("a joint test needs clusters")
-    margins = candidate[:, None] - float(terms.ratio) * references
-    weighted = layout.weights[:, None] * margins
-    sums = np.column_stack([layout.clusters.sums(column) for column in weighted.T])
-    return joint_lower_tail(sums, layout.clusters.sums(layout.weights), seed=terms.seed)
-
-
-def composite(
-    references: Floats, layout: Layout, *, weight: float = 1.0, elsewhere: Floats | float = 0.0
-) -> Floats:
-    """Return, for each item, what the reference got that is best on all the other clusters.
-
-    Args:
-        references: Of each reference, shape `(items, references)`.
-        layout: Of the items; without clusters each item is left out by itself.
-        weight: Of these items among those of other benchmarks.
-        elsewhere: What the references got on other benchmarks, weighted; shape `(references,)`.
-    """
-    groups = layout.clusters or layout.each_item
-    weighted = layout.weights[:, None] * references
-    inside = np.column_stack([groups.sums(column) for column in weighted.T])
-    others = elsewhere + weight * (weighted.sum(axis=0) - inside)
-    best = np.argmax(others, axis=1)
-    chosen: Floats = references[np.arange(layout.items), best[groups.codes]]
-    return chosen
 
 
 def _changed(
