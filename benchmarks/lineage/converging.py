@@ -28,9 +28,7 @@ def main() -> None:
     words.add_argument("--zoo", type=Path, action="append", required=True)
     words.add_argument("--most", type=int, default=40, help="so many pairs of a zoo, evenly")
     said = words.parse_args()
-    print(
-        "| zoo | roots are | pairs | seconds | branch | alike, median | greatest | least p | derived |"
-    )
+    print("| zoo | roots are | pairs | seconds | branch | median | greatest | least p | derived |")
     print("|---|---|---:|---:|---|---:|---:|---:|---:|")
     for folder in said.zoo:
         zoo = read_zoo(folder)
