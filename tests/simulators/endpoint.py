@@ -40,6 +40,7 @@ class Behaviour:
         retry_after: What is told with a 429.
         headers: Sent with every good reply.
         model: As which it names itself.
+        tells: Whether it prints how many requests it saw, after each.
     """
 
     answers: dict[str, str]
@@ -53,6 +54,7 @@ class Behaviour:
     headers: dict[str, str] = field(default_factory=dict)
     model: str = MODEL
     otherwise: str = "?"
+    tells: bool = False
 
     def right(self, question):
         return self.answers.get(question, self.otherwise)
@@ -164,6 +166,8 @@ class Endpoint:
             question = request["messages"][-1]["content"]
         self.asked[question] += 1
         self.keys.append(headers.get("idempotency-key"))
+        if self.behaviour.tells:
+            print(len(self.keys), flush=True)  # noqa: T201  # whoever started it counts
         if self.keep:
             self.requests.append((headers, request))
         fault = self._fault(question)

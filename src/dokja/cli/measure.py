@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from dokja import __version__
-from dokja.cli.measuring import Given, Prepared, frozen, keep_places, places, prepared
+from dokja.cli.measuring import Given, Prepared, frozen, kept_places, places, prepared
 from dokja.cli.prices import read_prices
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
@@ -141,8 +141,7 @@ def measure(
     if limits.budget_micro is not None and made.plan.prices is None:
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
     if resume is None:
-        begin_run(folder, made.plan)
-        keep_places(folder, given)
+        begin_run(folder, made.plan, beside=kept_places(given))
     headers = _headers(made, key_env)
     ending, summary = _run(folder, made, limits, headers=headers, show_score=show_score)
     if summary is not None and programme is not None and stage is not None:

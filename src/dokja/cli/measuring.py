@@ -24,7 +24,7 @@ from dokja.models.serving import EmbeddedModel, open_model
 from dokja.models.serving.endpoints import Family
 from dokja.values import canonical_bytes, parse_json
 
-__all__ = ["Given", "Prepared", "frozen", "keep_places", "places", "prepared", "read_form"]
+__all__ = ["Given", "Prepared", "frozen", "kept_places", "places", "prepared", "read_form"]
 
 PLACES = "given.json"
 _TOKENS = 256
@@ -161,14 +161,14 @@ def read_form(path: Path, *, family: Family, form: str = "") -> Form:
     return plain_form(read_suite(path), family=family)
 
 
-def keep_places(folder: Path, given: Given) -> None:
-    """Keep where suite and model are, beside the run and outside its evidence."""
+def kept_places(given: Given) -> dict[str, bytes]:
+    """Return the file beside a run that says where suite and model are; it is no evidence."""
     said: dict[str, str] = {}
     if given.suite is not None:
         said["suite"] = str(given.suite.resolve())
     if given.endpoint is None and given.model is not None:
         said["model"] = str(Path(given.model).resolve())
-    (folder / PLACES).write_bytes(canonical_bytes(said) + b"\n")
+    return {PLACES: canonical_bytes(said) + b"\n"}
 
 
 def places(folder: Path) -> Mapping[str, str]:

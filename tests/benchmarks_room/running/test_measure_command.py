@@ -266,13 +266,13 @@ def test_prices_and_a_budget_bound_what_is_spent(endpoint, suite, told, tmp_path
 
     code, out, _ = told(
         *("measure", "always-right", "--endpoint", server.url, "--suite", folder),
-        *("--out", tmp_path / "run", "--prices", prices, "--budget", "400", "--json"),
+        *("--out", tmp_path / "run", "--prices", prices, "--budget", "250", "--json"),
     )
 
     said = json.loads(out)
     assert code == 4
     assert said["cost"]["currency"] == "KRW"
-    assert said["cost"]["at_most_micro"] <= 400_000_000
+    assert said["cost"]["at_most_micro"] <= 250_000_000
     assert said["outcomes"]["not_run"] > 0
 
 

@@ -17,6 +17,7 @@ from dokja.evidence.benchmarks.running import (
     Why,
     begin_run,
     make_plan,
+    read_plan,
     refuse_another,
     run_table,
 )
@@ -179,6 +180,28 @@ def test_a_folder_with_a_run_is_not_begun_again(run):
 
     with pytest.raises(RunError, match="--resume"):
         begin_run(one.folder, one.plan)
+
+
+def test_a_beginning_that_was_cut_off_can_be_begun_again(run, tmp_path):
+    plan = run(2).plan
+    folder = tmp_path / "again"
+    (folder / "blobs").mkdir(parents=True)
+    (folder / ".plan.json.part").write_bytes(b"{")
+
+    begin_run(folder, plan, beside={"given.json": b"{}"})
+
+    assert read_plan(folder) == plan
+    assert (folder / "given.json").read_bytes() == b"{}"
+
+
+def test_a_folder_with_something_else_is_left_alone(run, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/letter.txt").write_text("dear")
+
+    with pytest.raises(RunError, match="not empty"):
+        begin_run(tmp_path / "full", run(2).plan)
+
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter.txt"]
 
 
 def test_a_plan_that_was_changed_is_no_longer_the_run(run):

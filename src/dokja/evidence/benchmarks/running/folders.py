@@ -10,6 +10,7 @@ records.jsonl, outcomes.npz, summary.json    follow from the others, and can be 
 import fcntl
 import os
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,19 +32,22 @@ LOCK = "lock"
 _LOOKED_AFTER = 1024  # bodies of so many last answers are read back when a run is resumed
 
 
-def begin_run(folder: Path, plan: Plan) -> None:
+def begin_run(folder: Path, plan: Plan, *, beside: Mapping[str, bytes] | None = None) -> None:
     """Make the folder of a run and freeze its plan in it.
 
     Args:
-        folder: Not there yet, or empty.
+        folder: Not there yet, or empty, or one in which this was cut off before the plan stood.
         plan: The plan.
+        beside: Further files, by name, that are there once the plan is; no part of the evidence.
 
     Raises:
         RunError: Something is in the folder.
         RunWriteError: It cannot be written.
     """
+    further = dict(beside or {})
+    leftovers = {BLOBS, *(f".{name}.part" for name in (PLAN, *further)), *further}
     try:
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and {path.name for path in folder.iterdir()} - leftovers:
             there = (folder / PLAN).exists()
             remedy = f"Go on with it: dokja measure --resume {folder}" if there else ""
             read = "a run" if there else "a folder that is not empty"
@@ -58,7 +62,9 @@ def begin_run(folder: Path, plan: Plan) -> None:
                     )
                 ]
             )
-        (folder / BLOBS).mkdir(parents=True)
+        (folder / BLOBS).mkdir(parents=True, exist_ok=True)
+        for name, data in further.items():
+            write_whole(folder / name, data)
         write_whole(folder / PLAN, plan.bytes)
     except OSError as error:
         raise RunWriteError(
