@@ -85,7 +85,7 @@ def test_a_deflate_bomb_that_lies_is_refused(tmp_path):
 
 
 def test_too_many_entries_are_refused(tmp_path):
-    with pytest.raises(TableError, match="3 entries"):
+    with pytest.raises(TableError, match="more than 2 entries"):
         read(tmp_path, packed([(str(n), b"") for n in range(3)]), entries=2)
 
 
@@ -106,7 +106,7 @@ def test_entries_that_share_bytes_are_refused(tmp_path):
     second = made.rindex(b"PK\x01\x02")
     struct.pack_into("<I", made, second + 42, 0)
 
-    with pytest.raises(TableError, match="bytes of another entry"):
+    with pytest.raises(TableError, match="share bytes"):
         read(tmp_path, made)
 
 

@@ -34,6 +34,11 @@ _ENTRIES = re.compile(
 )
 _SAMPLE = re.compile(r"samples/.+_epoch_\d+(\.json|/sample\.json)")
 _CHUNK = re.compile(r"(samples/.+_epoch_\d+)/attachments/(\d+)\.json")
+_HEADS = re.compile(r"header\.json|_journal/start\.json")
+_READ = re.compile(
+    r"samples/.+_epoch_\d+(\.json|/(sample|attachments/\d+)\.json)|_journal/summaries/\d+\.json"
+)
+_CATEGORISED = re.compile(rf"{_READ.pattern}|samples/.+_epoch_\d+/metadata\.json")
 _SUMMARIES = re.compile(r"_journal/summaries/\d+\.json")
 _NEAR = 1e-6
 
@@ -100,7 +105,7 @@ def _wrong(file: Path | str, place: str, read: str, expected: str, *, remedy: st
 
 def _head(file: Path) -> _Log:
     if file.suffix == ".eval":
-        with open_zip(file) as entries:
+        with open_zip(file, known=_ENTRIES, keep=_HEADS) as entries:
             name = "header.json" if "header.json" in entries.names else "_journal/start.json"
             if name not in entries.names:
                 expected = "header.json or _journal/start.json"
@@ -178,6 +183,7 @@ class _Reader:
         self.absent = 0
         self.unscored = 0
         self.sums: dict[str, list[float]] = {}
+        self.chunks: Mapping[str, Sequence[str]] | None = None
 
     def answers(self) -> Iterator[Answer]:
         seen: set[tuple[str, int]] = set()
@@ -214,42 +220,16 @@ class _Reader:
             for number, said in enumerate(listed if isinstance(listed, list) else (), start=1):
                 yield said if isinstance(said, dict) else {}, f"sample {number}"
             return
-        with open_zip(self.log.file) as entries:
-            self._known(entries)
-            chunks = _attachments(entries)
+        keep = _CATEGORISED if self.category else _READ
+        with open_zip(self.log.file, known=_ENTRIES, keep=keep) as entries:
             for name in entries.names:
                 if _SAMPLE.fullmatch(name):
                     said = _object(entries.read(name), file=self.log.file, place=name)
-                    yield self._joined(said, name, entries=entries, chunks=chunks), name
+                    yield self._joined(said, name, entries=entries), name
             if not self.log.finished:
                 yield from self._summaries(entries)
 
-    def _known(self, entries: ZipEntries) -> None:
-        strange = [
-            name
-            for name in entries.names
-            if not _ENTRIES.fullmatch(name) and not name.endswith("/")
-        ]
-        if strange:
-            expected = "the entries of Inspect 0.3.285"
-            remedy = (
-                "Convert the log with that version (inspect log convert), or use a newer Dokja."
-            )
-            raise TableError(
-                [
-                    _wrong(self.log.file, shown(name), "this entry", expected, remedy=remedy)
-                    for name in strange[:5]
-                ]
-            )
-
-    def _joined(
-        self,
-        said: dict[str, Any],
-        name: str,
-        *,
-        entries: ZipEntries,
-        chunks: Mapping[str, Sequence[str]],
-    ) -> dict[str, Any]:
+    def _joined(self, said: dict[str, Any], name: str, *, entries: ZipEntries) -> dict[str, Any]:
         """Return a sample with what a chunked one keeps in entries beside it."""
         if not name.endswith("/sample.json"):
             return said
@@ -259,8 +239,10 @@ class _Reader:
             read = entries.read(metadata)
             said = {**said, "metadata": _object(read, file=self.log.file, place=metadata)}
         if "attachment://" in json.dumps(said.get("input")):
+            if self.chunks is None:
+                self.chunks = _attachments(entries)
             texts: list[object] = []
-            for chunk in chunks.get(folder, ()):
+            for chunk in self.chunks.get(folder, ()):
                 texts += json.loads(entries.read(chunk))
             said = {**said, "attachments": {str(n): text for n, text in enumerate(texts)}}
         return said
