@@ -18,7 +18,7 @@ from dokja.evidence.statistics.contrasts import (
     ratio_interval,
 )
 from dokja.evidence.statistics.contrasts.ratios import _solved
-from dokja.values import Missing
+from dokja.values import Missing, MissingReason
 
 
 def graded(seed, *, items=30, own=0.6, other=0.7):
@@ -99,6 +99,13 @@ def test_without_clusters_there_is_no_interval_by_clusters():
     found = ratio_interval(candidate, reference, layout=layout_of(30), basis=Basis.CLUSTERS)
 
     assert isinstance(found, Missing)
+
+
+@pytest.mark.parametrize("reference", [np.ones(40), np.tile([1.0, 0.0], 20)])
+def test_two_systems_that_never_differ_are_not_known_to_be_equal(reference):
+    found = ratio_interval(reference, reference, layout=layout_of(40), basis=Basis.ITEMS)
+
+    assert found == Missing(reason=MissingReason.NOT_COMPARABLE, what=("variation",))
 
 
 def test_coverage():

@@ -20,6 +20,7 @@ from dokja.values import Missing, MissingReason
 
 __all__ = ["RatioInterval", "Shape", "above_chance", "ratio_interval"]
 
+_STILL = 1e-12  # of the scale: an error that is 0 but for rounding
 _NOISE = 1e-14  # relative: a leading coefficient that is 0 but for rounding
 
 
@@ -85,7 +86,8 @@ def ratio_interval(
         level: In (0, 1).
 
     Returns:
-        `Missing` where the basis has no error, and for two-way ones.
+        `Missing` where the basis has no error, for two-way ones, and where the two differ by the
+        same ratio in every unit: nothing then shows how much they could differ.
 
     Raises:
         ValueError: The level lies outside (0, 1).
@@ -111,6 +113,8 @@ def ratio_interval(
     own, other, added, taken = (each.standard_error**2 for each in spreads)
     shared = (added - taken) / 4
     df = spreads[0].df
+    if _all_alike(candidate, reference, layout=layout, basis=basis):
+        return Missing(reason=MissingReason.NOT_COMPARABLE, what=("variation",))
     square = student_quantile((1 + level) / 2, df=df) ** 2
     top, bottom = float(layout.weights @ candidate), float(layout.weights @ reference)
     shape, low, high = _solved(
@@ -143,6 +147,14 @@ def above_chance(values: Floats, chance: float | Floats) -> Floats:
         guess = guess[:, None]
     corrected: Floats = (values - guess) / (1 - guess)
     return corrected
+
+
+def _all_alike(candidate: Floats, reference: Floats, *, layout: Layout, basis: Basis) -> bool:
+    """Return whether the differences at the estimated ratio do not vary at all."""
+    top, bottom = float(layout.weights @ candidate), float(layout.weights @ reference)
+    factor = top / bottom if bottom else 0.0
+    found = spread(candidate - factor * reference, layout, basis=basis)
+    return isinstance(found, Spread) and found.standard_error <= _STILL
 
 
 def _solved(lead: float, half: float, rest: float, *, size: float) -> tuple[Shape, float, float]:

@@ -171,7 +171,8 @@ def wild_interval(
         seed: Of the rulebook.
 
     Returns:
-        Both ends; an end that is never rejected is infinite.
+        Both ends; an end that is never rejected is infinite. So are both where every cluster has
+        the same ratio, because nothing then shows how much they could differ.
 
     Raises:
         ValueError: As `wild_test`, a level outside (0, 1), or a reference of 0.
@@ -187,8 +188,8 @@ def wild_interval(
     residual = candidate - ratio * reference
     count = len(shares)
     error = math.sqrt(count / (count - 1) * float(residual @ residual)) / whole
-    if error == 0:
-        return ratio, ratio
+    if error <= _NOISE:
+        return -math.inf, math.inf
     line = _Line(candidate=candidate, reference=reference, shares=shares, seed=seed)
     low = _end(line, start=ratio, step=-error, tail=tail)
     high = _end(line, start=ratio, step=error, tail=tail)
