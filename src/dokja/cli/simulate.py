@@ -217,6 +217,7 @@ def _document(report: SimulationReport) -> dict[str, Any]:
             {"levers": [_lever(lever) for lever in way.levers]} | _outcome(way.outcome)
             for way in found.halving
         ],
+        "all_levers": _outcome(found.everything),
         "doubts": [
             {"quantity": effect.doubt.quantity, "instead": effect.doubt.instead}
             | ({} if effect.doubt.part is None else {"part": effect.doubt.part})

@@ -130,6 +130,42 @@ def test_combination_is_found_where_no_single_lever_halves():
     assert {(lever.part, lever.after) for lever in best.levers} == {("one", 400), ("other", 400)}
 
 
+def test_where_three_levers_do_not_halve_all_that_are_needed_are_told():
+    alike = [
+        PartDesign(part=name, points=25, scale="absolute", seen_by=Panel(raters=100))
+        for name in "abcd"
+    ]
+    idle = PartDesign(part="e", points=0.1, scale="absolute", seen_by=Panel(raters=100))
+    stage = StageDesign(teams=2, places=1, parts=(*alike, idle))
+
+    found = simulate(stage, gaps=[1.0], draws=DRAWS, seed=9)
+
+    (way,) = found.halving
+    assert sorted((lever.part, lever.after) for lever in way.levers) == [(n, 400) for n in "abcd"]
+    assert found.everything.wrong <= found.overall.wrong / 2
+
+
+def test_where_nothing_halves_that_is_said():
+    stage = StageDesign(
+        teams=2,
+        places=1,
+        parts=(
+            PartDesign(
+                part="b",
+                points=100,
+                scale="absolute",
+                seen_by=Benchmarks(subjects=2, items=8),
+                spread=0.01,
+            ),
+        ),
+    )
+
+    found = simulate(stage, gaps=[1.0], draws=8_000, seed=9)
+
+    assert found.halving == ()
+    assert found.everything.wrong > found.overall.wrong / 2
+
+
 def test_every_lever_changes_what_it_says_and_nothing_else():
     stage = real(ties="undecided")
 

@@ -131,7 +131,8 @@ class SimulationTeller:
             key = "simulation.halved-also" if number else "simulation.halved"
             said.append(self.words.text(key, levers=levers, share=self.share(way.outcome.wrong)))
         if not said:
-            said.append(self.words.text("simulation.halved-not"))
+            left = self.share(self.found.everything.wrong)
+            said.append(self.words.text("simulation.halved-not", share=left))
             alone = [e for e in self.found.levers if not self._of_rule(e)]
             if alone:
                 most = min(alone, key=lambda effect: effect.outcome.wrong)

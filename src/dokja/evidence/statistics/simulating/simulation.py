@@ -155,8 +155,9 @@ class Simulation:
         noise: By part, in the stage's order.
         noise_sd: Of the difference between the totals of two equal teams, in points.
         levers: Of the evidence and then of the rule.
-        halving: The smallest sets of evidence levers that halve the error; empty when none of
-            up to three does.
+        halving: The smallest sets of evidence levers that halve the error; empty when not even
+            all of them do.
+        everything: With all levers of the evidence together.
         doubts: What the error over random fields would be under other assumptions.
         seed: Of the draws.
     """
@@ -170,6 +171,7 @@ class Simulation:
     noise_sd: float
     levers: tuple[LeverEffect, ...]
     halving: tuple[Halving, ...]
+    everything: Outcome
     doubts: tuple[DoubtEffect, ...]
     seed: int
 
@@ -204,6 +206,7 @@ def simulate(
     evidence = evidence_levers(stage)
     rules = rule_levers(stage, margin=noise_sd)
     effects = [_effect(lever, overall, draws=draws, seed=seed) for lever in (*evidence, *rules)]
+    halving, everything = _halving(stage, effects[: len(evidence)], overall, draws=draws, seed=seed)
     return Simulation(
         stage=stage,
         overall=overall,
@@ -213,7 +216,8 @@ def simulate(
         noise=noise,
         noise_sd=noise_sd,
         levers=tuple(effects),
-        halving=_halving(stage, effects[: len(evidence)], overall, draws=draws, seed=seed),
+        halving=halving,
+        everything=everything,
         doubts=tuple(
             DoubtEffect(doubt=doubt, outcome=_overall(doubt.stage, draws=draws, seed=seed))
             for doubt in doubts(stage)
@@ -331,35 +335,51 @@ def _halving(
     *,
     draws: int,
     seed: int,
-) -> tuple[Halving, ...]:
-    """Return the smallest sets of levers that halve the error, best first.
+) -> tuple[tuple[Halving, ...], Outcome]:
+    """Return the smallest sets of levers that halve the error, and what all together leave.
 
-    Single levers were drawn already. Larger sets are tried in the order of the error of the
-    difference that they leave, which needs few draws; those that promise most are drawn in full.
+    Single levers were drawn already. Sets of two and three are tried in the order of the error of
+    the difference that they leave, which needs few draws; those that promise most are drawn in
+    full. If none of them does, levers are taken out of all of them while the rest still does.
     """
     half = overall.wrong / 2
-    alone = [e for e in effects if e.outcome.wrong <= half]
+    levers = _longest(effects)
+    everything = _overall(_together(stage, levers), draws=draws, seed=seed)
+    alone = [effect for effect in effects if effect.outcome.wrong <= half]
     if alone:
         alone.sort(key=lambda effect: effect.outcome.wrong)
-        return tuple(Halving(levers=(e.lever,), outcome=e.outcome) for e in alone)
+        found = [Halving(levers=(e.lever,), outcome=e.outcome) for e in alone]
+        return tuple(found), everything
+    if everything.wrong > half:
+        return (), everything
+    for size in range(2, min(_MOST_TOGETHER, len(levers)) + 1):
+        sets = list(combinations(levers, size))
+        sets.sort(key=lambda chosen: _noise_left(stage, chosen, seed=seed))
+        found = [
+            Halving(levers=chosen, outcome=outcome)
+            for chosen in sets[:_TRIED]
+            if (outcome := _overall(_together(stage, chosen), draws=draws, seed=seed)).wrong <= half
+        ]
+        if found:
+            return tuple(sorted(found, key=lambda way: way.outcome.wrong)), everything
+    kept = Halving(levers=levers, outcome=everything)
+    for lever in levers:
+        rest = tuple(each for each in kept.levers if each is not lever)
+        outcome = _overall(_together(stage, rest), draws=draws, seed=seed)
+        if outcome.wrong <= half:
+            kept = Halving(levers=rest, outcome=outcome)
+    return (kept,), everything
+
+
+def _longest(effects: Sequence[LeverEffect]) -> tuple[Lever, ...]:
+    """Return the levers, of two steps of one thing the one that does more; weakest first."""
     best: dict[object, LeverEffect] = {}
-    for effect in effects:  # of two steps of one thing, the longer serves a set better
+    for effect in effects:
         kept = best.get(effect.lever.group)
         if kept is None or effect.outcome.wrong < kept.outcome.wrong:
             best[effect.lever.group] = effect
-    levers = [effect.lever for effect in best.values()]
-    for size in range(2, _MOST_TOGETHER + 1):
-        sets = list(combinations(levers, size))
-        sets.sort(key=lambda chosen: _noise_left(stage, chosen, seed=seed))
-        found = []
-        for chosen in sets[:_TRIED]:
-            outcome = _overall(_together(stage, chosen), draws=draws, seed=seed)
-            if outcome.wrong <= half:
-                found.append(Halving(levers=chosen, outcome=outcome))
-        if found:
-            found.sort(key=lambda halving: halving.outcome.wrong)
-            return tuple(found)
-    return ()
+    ordered = sorted(best.values(), key=lambda effect: -effect.outcome.wrong)
+    return tuple(effect.lever for effect in ordered)
 
 
 def _together(stage: StageDesign, levers: Sequence[Lever]) -> StageDesign:
