@@ -1,6 +1,7 @@
 """An engine of others, started unmodified with our address in its environment."""
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -9,10 +10,19 @@ from contextlib import contextmanager
 
 import click
 
-__all__ = ["ADDRESS", "engine_environment", "run_engine", "until_told"]
+__all__ = ["ADDRESS", "engine_environment", "need_measure", "run_engine", "until_told"]
 
 ADDRESS = "{url}"
 """What stands for our address in an engine's words."""
+
+
+def need_measure() -> None:
+    """Refuse to begin without what asks and answers.
+
+    Raises:
+        ExtraMissingError: The extra `measure` is not installed.
+    """
+    importlib.import_module("dokja.evidence.benchmarks.exchanges.web")
 
 
 def engine_environment(url: str, *, replaying: bool) -> dict[str, str]:

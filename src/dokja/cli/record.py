@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from dokja.cli.engine_running import engine_environment, run_engine, until_told
+from dokja.cli.engine_running import engine_environment, need_measure, run_engine, until_told
 from dokja.cli.printing import as_json, emit, say
 from dokja.errors import RecordingError
 from dokja.evidence.benchmarks.exchanges import (
@@ -52,7 +52,6 @@ class _Way:
 @click.command(
     "record",
     short_help="Record what an endpoint answers to an unmodified engine.",
-    context_settings={"ignore_unknown_options": False},
 )
 @click.option("--upstream", required=True, help="The endpoint's address, such as https://host/v1.")
 @click.option(
@@ -104,12 +103,19 @@ def record(
       dokja record --upstream https://host/v1 --store runs/a \\
         -- inspect eval task.py --model openai-api/dokja/NAME
     """
+    need_measure()
     _refuse_unusable(upstream)
-    terms = Terms(
-        profile=PLAIN if profile is None else read_profile(profile),
-        upstream=upstream.rstrip("/"),
-        sealed=seal,
-    )
+    named = PLAIN if profile is None else read_profile(profile)
+    terms = Terms(profile=named, upstream=upstream.rstrip("/"), sealed=seal)
+    recorder = _begun(store, terms, key)
+    way = _Way(upstream=terms.upstream, port=port, timeout_s=timeout_s, command=command)
+    with recorder:
+        code = asyncio.run(_recorded(recorder, way))
+    _tell(read_recording(store), recorder, profile=named, code=code, as_json=as_json)
+    return _ENGINE_FAILED if code else 0
+
+
+def _begun(store: Path, terms: Terms, key: Path | None) -> Recorder:
     store.parent.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(
         store,
@@ -120,11 +126,7 @@ def record(
     )
     if recorder.torn is not None:
         say(f"{recorder.torn}: a half line that a killed recorder left was put there", error=True)
-    way = _Way(upstream=terms.upstream, port=port, timeout_s=timeout_s, command=command)
-    with recorder:
-        code = asyncio.run(_recorded(recorder, way))
-    _tell(read_recording(store), recorder, profile=terms.profile, code=code, as_json=as_json)
-    return _ENGINE_FAILED if code else 0
+    return recorder
 
 
 async def _recorded(recorder: Recorder, way: _Way) -> int | None:

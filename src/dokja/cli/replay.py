@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dokja.cli.engine_running import engine_environment, run_engine, until_told
+from dokja.cli.engine_running import engine_environment, need_measure, run_engine, until_told
 from dokja.cli.printing import as_json, emit, say
 from dokja.errors import InputError, RecordingBrokenError
 from dokja.evidence.benchmarks.exchanges import Recording, Replay, read_recording, repeats
@@ -97,27 +97,40 @@ def replay(
       dokja replay --store runs/a --recorded logs-a --score logs-b \\
         -- inspect eval task.py --model openai-api/dokja/NAME --log-dir logs-b
     """
+    need_measure()
     if (recorded is None) != (score is None) or (score is not None and not command):
-        message = "--recorded and --score go together, and with a COMMAND behind --"
-        raise click.UsageError(message)
+        raise click.UsageError("--recorded and --score go together, and with a COMMAND behind --")
     found = read_recording(store, keys=[VerifierKey.parse(text) for text in keys])
+    if session not in {None, *found.sessions}:
+        raise click.UsageError(f"--session reads {session}; {store} has {set(found.sessions)}")
     expected = None if recorded is None else read_scores(recorded)
     before = None if score is None else _mark(score)
     say(_described(found), error=True)
     one = Replay(recording=found, with_faults=with_faults, session=session)
-    engine_exit, broken = asyncio.run(_replayed(one, port=port, command=command))
-    replayed, unread = _read_new(score, before) if score is not None else (None, "")
-    outcome = _Outcome(
-        replay=one,
-        engine_exit=engine_exit,
-        broken=broken,
-        recorded=expected,
-        replayed=replayed,
-        unread=unread,
-        missing=tuple((each.n, part) for each, part in found.missing_bodies()),
-    )
+    ended = asyncio.run(_replayed(one, port=port, command=command))
+    new = (None, "") if score is None else _read_new(score, before)
+    outcome = _outcome(one, ended=ended, expected=expected, new=new)
     _tell(found, outcome, as_json=as_json)
     return outcome.code
+
+
+def _outcome(
+    one: Replay,
+    *,
+    ended: tuple[int | None, tuple[RecordingBrokenError, ...]],
+    expected: Scores | None,
+    new: tuple[Scores | None, str],
+) -> _Outcome:
+    missing = tuple((each.n, part) for each, part in one.recording.missing_bodies())
+    return _Outcome(
+        replay=one,
+        engine_exit=ended[0],
+        broken=ended[1],
+        recorded=expected,
+        replayed=new[0],
+        unread=new[1],
+        missing=missing,
+    )
 
 
 async def _replayed(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dokja.cli.commands import run
+from dokja.errors import InputError
 from dokja.evidence.benchmarks.exchanges.engine_scores import read_scores
 
 pytestmark = pytest.mark.loopback
@@ -332,6 +333,40 @@ def test_recording_that_cannot_be_written_stops(engines, tmp_path):
     assert recorder.returncode == 2
     assert ": read Not a directory; expected " in said
     assert "What was recorded before stands." in said
+
+
+@pytest.mark.parametrize("command", ["record", "replay"])
+def test_without_the_extra_nothing_is_begun(tmp_path, command):
+    without = (
+        "import sys; sys.modules['aiohttp'] = None\n"
+        "from dokja.cli.commands import run\n"
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    options = ["--upstream", "http://127.0.0.1:9"] if command == "record" else []
+    words = [sys.executable, "-c", without, command, "--store", str(tmp_path / "s"), *options]
+
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "pip install 'dokja[measure]'" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+def test_session_that_is_not_there_is_refused(recorded):
+    store, _ = recorded()
+
+    assert replay(store, "--session", "7") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", '{"results": {}, "versions": {}}', '{"results": {"scores": []}}', "no json"],
+)
+def test_file_without_scores_is_refused(tmp_path, text):
+    (tmp_path / "results_1.json").write_text(text)
+
+    with pytest.raises(InputError):
+        read_scores(tmp_path)
 
 
 def test_newest_result_of_a_folder_is_read(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from dokja.cli.commands import run
 from dokja.evidence.benchmarks.exchanges import read_recording, repeats
+from dokja.evidence.benchmarks.exchanges.engine_scores import read_scores
 
 pytestmark = [pytest.mark.engines, pytest.mark.loopback]
 
@@ -63,7 +64,9 @@ def test_lm_eval_scores_the_same_with_the_model_gone(engines, environment, twice
 
 
 def test_inspect_scores_the_same_with_the_model_gone(engines, environment, twice):
-    said, asked, found = twice(lambda out: engines.inspect_words(environment, out=out, epochs=2))
+    said, asked, found = twice(
+        lambda out: engines.inspect_words(environment, out=out, epochs=2, log_format="eval")
+    )
 
     scores = said["scores"]
     (accuracy,) = [value for name, value in scores["recorded"].items() if "accuracy" in name]
@@ -85,3 +88,17 @@ def test_logs_of_both_engines_can_be_made(engine_logs):
     assert log["status"] == "success"
     assert len(log["samples"]) == 24
     assert engine_logs["inspect_eval"].read_bytes()[:2] == b"PK"
+
+
+def test_scores_are_read_from_what_each_engine_writes(engine_logs):
+    lm_eval, binary, text = (
+        read_scores(engine_logs[name]) for name in ("lm_eval", "inspect_eval", "inspect_json")
+    )
+
+    log = json.loads(engine_logs["inspect_json"].read_text())
+    metrics = log["results"]["scores"][0]["metrics"]
+    assert "dokja_sums/exact_match,letter" in lm_eval.values
+    assert binary.values.keys() == text.values.keys()
+    assert sorted(text.values.values()) == sorted(
+        ["24", "24", *(repr(metric["value"]) for metric in metrics.values())]
+    )

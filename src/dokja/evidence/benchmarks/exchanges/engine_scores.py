@@ -1,19 +1,23 @@
 """The scores that an engine wrote down itself, so that two runs of it can be laid side by side.
 
-Read are the result files of lm-evaluation-harness (`results_*.json`) and Inspect's logs in JSON
-(`--log-format json`). Figures are compared as they are written, to the last digit: the same
+Read are the result files of lm-evaluation-harness (`results_*.json`) and Inspect's logs, in its
+own form (`.eval`) or in JSON. Figures are compared as they are written, to the last digit: the same
 answers must give the same score, not nearly the same.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dokja.errors import InputError, Mistake
+from dokja.evidence.benchmarks.importers.zips import open_zip
 from dokja.values import parse_json
 
 __all__ = ["Difference", "Scores", "differences", "newest_result", "read_scores"]
+
+_HEADER = "header.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +78,10 @@ def newest_result(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    found = [*path.rglob("*.json")] if path.is_dir() else []
+    found = [*path.rglob("*.json"), *path.rglob("*.eval")] if path.is_dir() else []
     results = [each for each in found if _is_result_name(each.name)]
     if not results:
-        expected = "results_*.json of lm-eval, or a log of Inspect in JSON (--log-format json)"
+        expected = "results_*.json of lm-eval, or a log of Inspect (.eval or .json)"
         raise InputError(
             [Mistake(file=str(path), place="", read="no result file", expected=expected)]
         )
@@ -89,13 +93,14 @@ def read_scores(path: Path) -> Scores:
 
     Raises:
         InputError: There is none, it cannot be read, or it is of another kind.
+        ExtraMissingError: It is compressed in a way that needs the extra `import`.
     """
     file = newest_result(path)
     try:
-        said = parse_json(file.read_bytes())
+        said = parse_json(_header(file) if file.suffix == ".eval" else file.read_bytes())
         values = dict(_lm_eval(said) if "versions" in said or "n-shot" in said else _inspect(said))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        expected = "a result file of lm-eval, or a log of Inspect in JSON"
+        expected = "a result file of lm-eval, or a log of Inspect"
         mistake = Mistake(
             file=str(file), place="", read=f"another file ({error})", expected=expected
         )
@@ -104,6 +109,12 @@ def read_scores(path: Path) -> Scores:
         mistake = Mistake(file=str(file), place="", read="no score", expected="at least one")
         raise InputError([mistake])
     return Scores(file=file, values=values)
+
+
+def _header(file: Path) -> bytes:
+    """Return the part of an Inspect log that holds its results; an unfinished one has none."""
+    with open_zip(file, keep=re.compile(_HEADER)) as log:
+        return log.read(_HEADER)
 
 
 def _lm_eval(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

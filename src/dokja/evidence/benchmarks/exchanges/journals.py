@@ -101,17 +101,9 @@ def read_recording(store: Path, *, keys: Sequence[VerifierKey] = ()) -> Recordin
             given keys signed it.
         RecordingBrokenError: A line does not follow, or the head was signed over others.
     """
-    path = store / JOURNAL
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        read = error.strerror or "an error"
-        expected = "the journal of a store that `dokja record` has written"
-        raise RecordingError(
-            [Mistake(file=str(path), place="", read=read, expected=expected)]
-        ) from error
+    data = _journal(store)
     note = _note(store)
-    walk = _Walk(path, stop=0 if note is None else _size_of(note))
+    walk = _Walk(store / JOURNAL, stop=0 if note is None else _size_of(note))
     whole = data.rfind(b"\n") + 1
     for raw in data[:whole].split(b"\n")[:-1]:
         walk.take(raw + b"\n")
@@ -226,6 +218,18 @@ class _Walk:
         return RecordingBrokenError(
             [self._mistake(read, expected)], changed="Nothing was read from it or changed."
         )
+
+
+def _journal(store: Path) -> bytes:
+    path = store / JOURNAL
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        read = error.strerror or "an error"
+        expected = "the journal of a store that `dokja record` has written"
+        raise RecordingError(
+            [Mistake(file=str(path), place="", read=read, expected=expected)]
+        ) from error
 
 
 def _note(store: Path) -> str | None:
