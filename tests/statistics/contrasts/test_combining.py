@@ -179,6 +179,16 @@ def test_equal_benchmarks_give_the_t_interval_of_their_mean():
     assert found.p_clear == pytest.approx(reference.pvalue, rel=1e-9)
 
 
+def test_sums_of_what_does_not_vary_are_missing():
+    still = [Part(margin=0.1, variance=0.0, df=9)] * 3
+    weights = np.full(3, 1 / 3)
+    nothing = Missing(reason=MissingReason.NOT_COMPARABLE, what=("variation",))
+
+    assert added(still, weights) == nothing
+    assert among_benchmarks(still, weights) == nothing
+    assert hardest_way([still[:1]] * 3, weights) == nothing
+
+
 def test_each_benchmark_for_itself_must_clear():
     found = benchmarks(4, own=0.8, others=((0.75, 0.6), (0.6, 0.75), (0.9, 0.7)))
     terms = reach_terms(".95", seed=1, generalise_to=BLUEPRINT)

@@ -204,6 +204,24 @@ def test_what_is_not_declared_or_cannot_differ_is_missing():
     )
 
 
+def test_as_many_strata_as_units_show_no_spread_within():
+    two = layout_of(4, strata=["a", "a", "b", "b"], clusters=["u", "u", "v", "v"])
+    one = layout_of(2, strata=["a", "a"], clusters=["u", "u"])
+    crossed = layout_of(2, clusters=["u", "v"], crossed=["x", "x"])
+    differences = np.array([1.0, 0.0, 1.0, 1.0])
+
+    joined = spread(differences, two, basis=Basis.CLUSTERS_IN_STRATA)
+
+    assert (joined.strata_joined, joined.df) == (2, 1)
+    assert joined.standard_error == spread(differences, two, basis=Basis.CLUSTERS).standard_error
+    assert spread(differences[:2], one, basis=Basis.CLUSTERS_IN_STRATA) == Missing(
+        reason=MissingReason.NOT_COMPARABLE, what=("clusters-in-strata",)
+    )
+    assert spread(differences[:2], crossed, basis=Basis.TWO_WAY) == Missing(
+        reason=MissingReason.NOT_COMPARABLE, what=("two-way",)
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.01, 5.0), min_size=2, max_size=30))
 def test_effective_clusters_lie_between_one_and_their_number(weights):

@@ -291,6 +291,37 @@ def test_the_joint_test_is_no_weaker_than_bonferroni_where_references_are_alike(
     assert joint.p_clear == split.p_clear
 
 
+def test_the_joint_test_is_one_by_clusters_and_changes_no_other():
+    cells, layout = made_up(3, means=(0.75, 0.6, 0.75), names=("a", "b"))
+
+    split, joint = (
+        reading(
+            cells.registered,
+            layout,
+            terms=reach_terms(".95", seed=1, generalise_to=BLUEPRINT, max_t=max_t),
+        )
+        for max_t in (False, True)
+    )
+
+    assert joint.p_fail == split.p_fail
+
+
+@pytest.mark.parametrize("goal", [each for each in GeneraliseTo if "benchmarks" not in each.value])
+@pytest.mark.parametrize("mode", [ReferenceMode.ALL, ReferenceMode.CROSSFIT])
+def test_completions_look_at_no_less_than_the_verdict_does(goal, mode):
+    cells, layout = made_up(2, clusters=40, means=(0.80, 0.72, 0.7), names=("a", "b"))
+    cells = opened(cells, candidate=range(14), references=[(place, 1) for place in range(9)])
+    terms = reach_terms(".95", seed=1, mode=mode, generalise_to=goal)
+
+    found = _changed(cells, layout, terms=terms, scale=(0.0, 1.0), verdict=Clearance.UNDECIDED)
+
+    one_by_one = [
+        reading(values, layout, terms=terms).verdict
+        for values in cells.completions(count=200, seed=1)
+    ]
+    assert found == sum(each is not Clearance.UNDECIDED for each in one_by_one)
+
+
 def slow_crossfit(values, clusters):
     """The reference that is best on the other clusters, one item after the other."""
     chosen = np.empty(len(values))

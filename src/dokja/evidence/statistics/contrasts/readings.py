@@ -95,7 +95,7 @@ def reading(
         )
     p_clear = max(test.p_clear for test in tests)
     p_fail = min(1.0, len(tests) * min(test.p_fail for test in tests))
-    if terms.max_t and len(tests) > 1 and layout.clusters is not None:
+    if terms.max_t and len(tests) > 1 and basis is Basis.CLUSTERS:
         p_fail = _joint(values.candidate, references, layout=layout, terms=terms)
     verdict = verdict_of(p_clear, p_fail, terms=terms)
     return Reading(

@@ -97,7 +97,8 @@ class ReachTerms:
         delta_min: The smallest margin that matters; what would settle the question is told for it.
         generalise_to: Which other form the verdict speaks of.
         mode: How several references make one frontier.
-        max_t: Whether *does not clear* uses the joint smallest margin instead of J · min p.
+        max_t: Whether *does not clear* uses the joint smallest margin instead of J · min p; only
+            where clusters are what another form would replace.
         seed: Of every draw.
     """
 

@@ -234,11 +234,9 @@ def _lean(layout: Layout, *, terms: ReachTerms) -> Layout:
     """Return the layout without what this verdict does not look at."""
     if terms.generalise_to is GeneraliseTo.NEW_CLUSTERS:
         return replace(layout, strata=None)
-    if terms.generalise_to is not GeneraliseTo.BLUEPRINT or terms.max_t:
-        return layout
-    if terms.mode is ReferenceMode.CROSSFIT:
-        return replace(layout, crossed=None)
-    return replace(layout, clusters=None, crossed=None)
+    if terms.generalise_to is GeneraliseTo.BLUEPRINT and terms.mode is not ReferenceMode.CROSSFIT:
+        return replace(layout, clusters=None, crossed=None)
+    return layout
 
 
 def _ordered(doubts: set[Doubt]) -> tuple[Doubt, ...]:
