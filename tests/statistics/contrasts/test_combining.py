@@ -20,6 +20,7 @@ from dokja.evidence.statistics.contrasts import (
     ReferenceMode,
     Values,
     cells_of,
+    combined_draws,
     combined_reach,
     contrast,
     layout_of,
@@ -279,15 +280,86 @@ def test_the_delta_method_is_what_draws_say():
         frontier=ONE,
         terms=reach_terms(".95", seed=1, generalise_to=BLUEPRINT),
     ).registered
+    drawn = combined_draws(
+        found,
+        combine=RATIOS,
+        frontier=ONE,
+        ratio=".95",
+        basis=Basis.STRATA,
+        draws=3_000,
+        seed=1,
+    )
 
-    ratios = np.zeros(2_000)
-    for place, (one, weight) in enumerate(zip(found, (1 / 6, 2 / 6, 3 / 6), strict=True)):
+    assert got.hardest.standard_error == pytest.approx(drawn.standard_error, rel=0.05)
+    assert got.ratio == pytest.approx(drawn.middle, abs=0.003)
+    assert got.p_at_least == pytest.approx(drawn.p_at_least, abs=0.03)
+    assert (drawn.benchmarks, drawn.items, drawn.draws) == (3, 1_800, 3_000)
+
+
+def slow_ratio(means, weights, combine, frontier):
+    """The combined ratio of one draw, benchmark by benchmark and reference by reference."""
+    count = len(means[0]) - 1
+    ways = product(range(1, count + 1), repeat=len(means))
+    if frontier is ONE:
+        ways = [[system] * len(means) for system in range(1, count + 1)]
+    ratios = []
+    for way in ways:
+        pairs = [(row[0], row[system]) for row, system in zip(means, way, strict=True)]
+        if combine is MEANS:
+            top = sum(w * own for w, (own, _) in zip(weights, pairs, strict=True))
+            bottom = sum(w * other for w, (_, other) in zip(weights, pairs, strict=True))
+            ratios.append(top / bottom)
+        elif combine is RATIOS:
+            ratios.append(sum(w * a / b for w, (a, b) in zip(weights, pairs, strict=True)))
+        else:
+            ratios.append(min(a / b for a, b in pairs))
+    return min(ratios)
+
+
+@pytest.mark.parametrize("combine", [MEANS, RATIOS, EACH])
+@pytest.mark.parametrize("frontier", [ONE, EACH_BEST])
+def test_every_draw_is_combined_anew(combine, frontier):
+    found = benchmarks(12, items=80)
+
+    drawn = combined_draws(
+        found,
+        combine=combine,
+        frontier=frontier,
+        ratio=".95",
+        basis=Basis.CLUSTERS,
+        draws=60,
+        seed=5,
+    )
+
+    means = []
+    for place, one in enumerate(found):
         values = one.cells.registered
         columns = np.column_stack([values.candidate, values.references])
-        means = resampled_means(columns, one.layout, basis=Basis.STRATA, draws=2_000, seed=place)
-        ratios += weight * means[:, 0] / means[:, 1]
-    assert got.hardest.standard_error == pytest.approx(ratios.std(ddof=1), rel=0.06)
-    assert got.ratio == pytest.approx(ratios.mean(), abs=0.003)
+        means.append(
+            resampled_means(columns, one.layout, basis=Basis.CLUSTERS, draws=60, seed=5 + place)
+        )
+    ratios = [
+        slow_ratio([each[draw] for each in means], [1 / 6, 2 / 6, 3 / 6], combine, frontier)
+        for draw in range(60)
+    ]
+    assert drawn.p_at_least == sum(ratio >= 0.95 for ratio in ratios) / 60
+    assert drawn.middle == pytest.approx(float(np.median(ratios)))
+    assert drawn.standard_error == pytest.approx(float(np.std(ratios, ddof=1)))
+
+
+def test_draws_of_nothing_have_no_ratio():
+    cells = cells_of(np.tile([1.0, 0.0], 20), np.zeros((40, 1)), names=("a",))
+    one = Benchmark(name="one", weight=1, cells=cells, layout=layout_of(40))
+
+    found = combined_draws(
+        [one], combine=MEANS, frontier=ONE, ratio="1", basis=Basis.ITEMS, draws=5, seed=1
+    )
+
+    assert found == Missing(reason=MissingReason.NOT_COMPARABLE, what=("reference",))
+    with pytest.raises(ValueError, match="drawn"):
+        combined_draws(
+            [], combine=MEANS, frontier=ONE, ratio="1", basis=Basis.ITEMS, draws=5, seed=1
+        )
 
 
 def slow_crossfit(values, layouts, weights, *, everywhere):

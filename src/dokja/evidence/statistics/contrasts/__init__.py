@@ -11,6 +11,7 @@ from dokja.evidence.statistics.contrasts.cells import (
     Values,
     cells_of,
 )
+from dokja.evidence.statistics.contrasts.combined_draws import CombinedDraws, combined_draws
 from dokja.evidence.statistics.contrasts.combined_readings import (
     Combine,
     CombinedReading,
@@ -119,6 +120,7 @@ __all__ = [
     "Clearance",
     "Clusters",
     "Combine",
+    "CombinedDraws",
     "CombinedReach",
     "CombinedReading",
     "Contrast",
@@ -161,6 +163,7 @@ __all__ = [
     "above_chance",
     "cells_of",
     "clusters_of",
+    "combined_draws",
     "combined_reach",
     "contrast",
     "fragility",
