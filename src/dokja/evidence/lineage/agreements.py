@@ -9,8 +9,9 @@ says how strong a relation would have been found.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from dokja.evidence.lineage.branches import AgreementTable, agree_freely, agree_
 from dokja.evidence.lineage.controls import ControlReading
 from dokja.evidence.lineage.folding import Block, Folded, fold_rows
 from dokja.evidence.lineage.plans import Plan
+from dokja.evidence.lineage.remembering import remembered
 from dokja.models.comparison import (
     Basis,
     LayerSpace,
@@ -30,6 +32,7 @@ from dokja.models.comparison import (
     polar,
 )
 from dokja.models.weights import Source
+from dokja.values import Digest
 
 __all__ = [
     "BranchReading",
@@ -39,6 +42,8 @@ __all__ = [
     "smallest_agreeing",
     "turned_control",
 ]
+
+T = TypeVar("T")
 
 _LEAST_LAYERS = 3
 _LEVELS = (0.9, 0.6, 0.4, 0.3, 0.2, 0.1)
@@ -52,6 +57,7 @@ class Side:
         source: The opened weights.
         body: The component.
         folded: Its blocks in canonical form; some of them, sketched, where it is large.
+        seed: Of the comparison; draws what is drawn of this side alone.
         anew: Sketches it once more through other axes; none where it is held.
         sketched_by: The axes that it was sketched through, shape `(width, axes)`; none likewise.
     """
@@ -59,8 +65,24 @@ class Side:
     source: Source
     body: Body
     folded: Folded
+    seed: int
     anew: Callable[[NDArray[np.floating]], Folded] | None = None
     sketched_by: NDArray[np.floating] | None = None
+
+    @property
+    def digest(self) -> Digest:
+        """Names the body: which tensors it is made of, and how."""
+        return Digest.of(repr(self.body).encode())
+
+    def keep(self, key: Hashable, make: Callable[[], T], /) -> T:
+        """Return what was made of this side before, or make it; a sketch is made for each pair."""
+        if self.folded.sketched:
+            return make()
+        return remembered(self.source, (self.digest, key), make)
+
+    def stream(self, name: str) -> np.random.Generator:
+        """Return a stream for what is drawn of this side alone, whoever it is laid beside."""
+        return np.random.default_rng([self.seed, *f"{name} {self.body.component}".encode()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,7 +135,7 @@ def read_branches(
         ours: The suspect's component.
         theirs: The reference's.
         plan: From when on an agreement counts.
-        rng: Draws the halves of shared rows, and the controls.
+        rng: Draws the halves of shared rows.
         thorough: Run every branch; else stop at the first that finds a relation.
         progress: Told each branch's name before it runs.
 
@@ -121,12 +143,15 @@ def read_branches(
         WeightsError: A file changed since it was checked.
     """
     found: list[BranchReading] = []
-    null = turned_control(theirs.folded, rng=rng)
+    null = theirs.keep(
+        ("turned", theirs.seed),
+        lambda: turned_control(theirs.folded, rng=theirs.stream("turned")),
+    )
     runs: tuple[tuple[str, Callable[[], AgreementTable]], ...] = (
         ("coordinates", lambda: _in_place(ours, theirs)),
         ("embeddings", lambda: _by_rows(ours, theirs, branch="embeddings", plan=plan, rng=rng)),
         ("head", lambda: _by_rows(ours, theirs, branch="head", plan=plan, rng=rng)),
-        ("free", lambda: agree_freely(ours.folded, theirs.folded)),
+        ("free", lambda: agree_freely(ours.folded, theirs.folded, keep=(ours.keep, theirs.keep))),
     )
     for branch, run in runs:
         if progress is not None:

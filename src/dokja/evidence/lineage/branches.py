@@ -11,8 +11,10 @@ A basis never saw the layer that is tested with it (cross-fitting): embeddings a
 and the free basis is fitted without the tested layer and without its near-duplicates.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,16 @@ from dokja.models.comparison import (
     marks_of,
 )
 
-__all__ = ["BRANCHES", "AgreementTable", "agree_freely", "agree_in_basis", "near_duplicates"]
+__all__ = [
+    "BRANCHES",
+    "AgreementTable",
+    "Keep",
+    "agree_freely",
+    "agree_in_basis",
+    "near_duplicates",
+]
+
+T = TypeVar("T")
 
 BRANCHES = ("coordinates", "embeddings", "head", "free")
 """Every branch, the cheapest first."""
@@ -38,6 +49,18 @@ _TWINS = 0.3
 _FOLDS = 3
 
 Turn = NDArray[np.floating] | None
+
+
+class Keep(Protocol):
+    """Keeps what is made of one side alone, and is the same whoever it is laid beside."""
+
+    def __call__(self, key: Hashable, make: Callable[[], T], /) -> T:
+        """Return what was made under this key before, or make it."""
+
+
+def _made(_: Hashable, make: Callable[[], T], /) -> T:
+    """Keep nothing."""
+    return make()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,7 +131,11 @@ def agree_in_basis(
 
 
 def agree_freely(
-    ours: Folded, theirs: Folded, *, progress: Callable[[int], None] | None = None
+    ours: Folded,
+    theirs: Folded,
+    *,
+    progress: Callable[[int], None] | None = None,
+    keep: tuple[Keep, Keep] = (_made, _made),
 ) -> AgreementTable:
     """Return how far layers agree under bases that are fitted to the other layers.
 
@@ -116,24 +143,26 @@ def agree_freely(
         ours: The suspect's blocks.
         theirs: The reference's.
         progress: Told how many fits are done, after each.
+        keep: For either side, keeps what is made of it alone.
 
     Raises:
         NotComparableError: No layer is left to fit a basis to, or none has an anchor.
     """
     if ours.sketched or theirs.sketched:
         raise NotComparableError("the component is too large to be held, and was sketched")
-    groups = near_duplicates(ours)
+    groups = keep[0]("groups", lambda: near_duplicates(ours))
     if len(groups) < 2:  # noqa: PLR2004  # one to fit, one to test
         raise NotComparableError("all layers are near-duplicates: none is left to fit a basis to")
     folds = [groups[start::_FOLDS] for start in range(min(_FOLDS, len(groups)))]
     parent = [block.space for block in theirs.blocks]
-    marks = marks_of(parent)
+    marks = keep[1]("marks", lambda: marks_of(parent))
     turns: dict[int, Turn] = {}
     qualities = []
     for done, fold in enumerate(folds, start=1):
         held_out = {layer for group in fold for layer in group}
         shown = [block.space for block in ours.blocks if block.layer not in held_out]
-        found = free_basis(shown, parent, marks=marks)
+        own = keep[0](("marks", *sorted(held_out)), partial(marks_of, shown))
+        found = free_basis(shown, parent, marks=marks, own=own)
         if progress is not None:
             progress(done)
         if found is not None:

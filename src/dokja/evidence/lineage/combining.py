@@ -111,16 +111,13 @@ def summary(reading: BranchReading) -> BranchSummary:
     )
 
 
-def combined(
-    finding: ComponentFinding, looked: Looked, *, plan: Plan, rng: np.random.Generator
-) -> ComponentFinding:
+def combined(finding: ComponentFinding, looked: Looked, *, plan: Plan) -> ComponentFinding:
     """Return the finding with what agreement adds to it.
 
     Args:
         finding: What the same coordinates say.
         looked: What agreement says of the same two components.
         plan: From when on something counts.
-        rng: Draws the controls.
     """
     beside = replace(
         finding,
@@ -133,8 +130,8 @@ def combined(
     if not _UNSEEN & set(finding.relations):
         return _named_anew(beside, looked)
     if looked.found is not None and looked.alignment is not None:
-        return _found(beside, looked.found, looked.alignment, looked=looked, plan=plan, rng=rng)
-    return _unseen(beside, looked, plan=plan, rng=rng)
+        return _found(beside, looked.found, looked.alignment, looked=looked, plan=plan)
+    return _unseen(beside, looked, plan=plan)
 
 
 def _read_share(looked: Looked) -> float:
@@ -198,9 +195,8 @@ def _found(
     *,
     looked: Looked,
     plan: Plan,
-    rng: np.random.Generator,
 ) -> ComponentFinding:
-    smallest, controls = smallest_agreeing(looked.theirs.folded, plan=plan, rng=rng)
+    smallest, controls = _power(looked.theirs, plan=plan)
     relations = _by_likeness(alignment)
     null = ControlReading(
         kind="independent",
@@ -262,6 +258,14 @@ def _effect(reading: BranchReading, *, plan: Plan) -> Estimate:
     )
 
 
+def _power(theirs: Side, *, plan: Plan) -> tuple[float | None, tuple[ControlReading, ...]]:
+    """Return how strong a relation to the reference has to be to be found, and its controls."""
+    return theirs.keep(
+        ("power", theirs.seed, plan.agreement_floor),
+        lambda: smallest_agreeing(theirs.folded, plan=plan, rng=theirs.stream("power")),
+    )
+
+
 def _also(finding: ComponentFinding, smallest: float | None) -> tuple[tuple[str, float], ...]:
     """Return the power of the same coordinates and beside it that of agreement."""
     return (
@@ -269,13 +273,11 @@ def _also(finding: ComponentFinding, smallest: float | None) -> tuple[tuple[str,
     )
 
 
-def _unseen(
-    finding: ComponentFinding, looked: Looked, *, plan: Plan, rng: np.random.Generator
-) -> ComponentFinding:
+def _unseen(finding: ComponentFinding, looked: Looked, *, plan: Plan) -> ComponentFinding:
     """Say that nothing was seen, where something could have been."""
     if not looked.ran:
         return finding
-    smallest, controls = smallest_agreeing(looked.theirs.folded, plan=plan, rng=rng)
+    smallest, controls = _power(looked.theirs, plan=plan)
     shown = tuple(control for control in controls if control.found)
     finding = replace(finding, detectable=_also(finding, smallest))
     if Relation.NO_EVIDENCE in finding.relations:

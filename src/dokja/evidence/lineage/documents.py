@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dokja.evidence.lineage.chances import SMALLEST_LOG10
+from dokja.evidence.lineage.figures import interval, or_missing, rounded, rounded_or_none
 from dokja.evidence.lineage.findings import (
     AdapterReading,
     BranchSummary,
@@ -19,14 +20,12 @@ from dokja.evidence.lineage.findings import (
 )
 from dokja.evidence.lineage.many import Tracing
 from dokja.evidence.lineage.other_facts import OtherFacts
-from dokja.values import Estimate, Json
+from dokja.values import Json
 
 __all__ = ["SCHEMA", "Named", "trace_document"]
 
 SCHEMA = "dokja.trace/1"
 
-_FIGURES = 6
-"""Figures after the point: the last bits of a sum differ between machines."""
 _DRAWS = 10
 _FOUND = 9
 
@@ -75,14 +74,14 @@ def trace_document(
         "read": {
             "level": "thorough" if tracing.plan.thorough else "forensic",
             "bytes": tracing.bytes_read,
-            **_or_missing("share", None, why="stands in each finding, for its component"),
-            **_or_missing(
+            **or_missing("share", None, why="stands in each finding, for its component"),
+            **or_missing(
                 "ranges_digest",
                 ranges_digest,
                 why="local files are named whole, by the digests above",
             ),
         },
-        **_or_missing("calibration", _calibration(tracing), why="none was given"),
+        **or_missing("calibration", _calibration(tracing), why="none was given"),
         "method": tracing.reports[0].method,
         "seed": tracing.seed,
         "tests_made": tracing.tests,
@@ -96,7 +95,7 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
             "kind": "derived" if control.kind == "derived" else "null",
             "name": control.name,
             "measure": control.measure,
-            "r": _round(control.value),
+            "r": rounded(control.value),
             "found": control.found,
         }
         for control in finding.controls
@@ -106,13 +105,13 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
         "role": finding.role,
         "reference": reference,
         "reference_component": finding.reference_component,
-        "parameter_share": _round(finding.parameter_share),
-        **_or_missing("unmapped_share", None, why="tensors of no component: see not_compared"),
-        "read_share": _round(finding.read_share),
+        "parameter_share": rounded(finding.parameter_share),
+        **or_missing("unmapped_share", None, why="tensors of no component: see not_compared"),
+        "read_share": rounded(finding.read_share),
         "bytes_read": finding.bytes_read,
         "relations": [relation.value for relation in finding.relations],
         "derivation": finding.derivation.value,
-        **_or_missing(
+        **or_missing(
             "direction",
             None if finding.direction is None else finding.direction.value,
             why="no one-way operation seen",
@@ -120,7 +119,7 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
         "p": _chance(tracing, finding, reference=reference),
         "effect": _effect(finding),
         **_ratio(finding),
-        **_or_missing(
+        **or_missing(
             "minimum_detectable",
             _power(finding),
             why="not even the strongest likeness that was tried would have been found",
@@ -141,10 +140,10 @@ def _chance(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> J
     if chance is None:
         return None
     return {
-        "log10": _round(chance.log10),
+        "log10": rounded(chance.log10),
         "kind": "approximate",
         "adjusted_for": len(tracing.chances),
-        "adjusted_log10": _round(chance.adjusted),
+        "adjusted_log10": rounded(chance.adjusted),
         "floor": chance.log10 <= SMALLEST_LOG10,
     }
 
@@ -159,19 +158,19 @@ def _effect(finding: ComponentFinding) -> dict[str, Json]:
         two = sum(one.two for one in branch.agreements) / sum(one.of for one in branch.agreements)
     return {
         "measure": finding.measure,
-        **_or_missing("interval", _interval(effect), why="nothing could be compared"),
-        **_or_missing(
+        **or_missing("interval", interval(effect), why="nothing could be compared"),
+        **or_missing(
             "agreement_k3",
-            None if branch is None else _rounded(branch.share),
+            None if branch is None else rounded_or_none(branch.share),
             why="no branch could match neurons",
         ),
-        **_or_missing("agreement_k2", _rounded(two), why="no branch could match neurons"),
-        **_or_missing(
-            "aligned_r", _rounded(aligned), why="no relation lays the values on each other"
+        **or_missing("agreement_k2", rounded_or_none(two), why="no branch could match neurons"),
+        **or_missing(
+            "aligned_r", rounded_or_none(aligned), why="no relation lays the values on each other"
         ),
-        **_or_missing(
+        **or_missing(
             "gain_r",
-            None if finding.gains is None else _round(finding.gains.value),
+            None if finding.gains is None else rounded(finding.gains.value),
             why="no gain varies on both sides",
         ),
     }
@@ -181,18 +180,6 @@ def _telling(finding: ComponentFinding) -> BranchSummary | None:
     """Return the branch that found the relation, or the one that came nearest."""
     ran = [one for one in finding.branches if one.share is not None]
     return max(ran, key=lambda one: (one.found, one.share or 0.0), default=None)
-
-
-def _interval(effect: Estimate | None) -> dict[str, Json] | None:
-    if effect is None:
-        return None
-    return {
-        "value": _round(effect.value),
-        "low": _round(effect.low),
-        "high": _round(effect.high),
-        "level": effect.level,
-        "rests_on": dict(effect.rests_on),
-    }
 
 
 def _power(finding: ComponentFinding) -> dict[str, Json] | None:
@@ -208,10 +195,10 @@ def _of_draws(smallest: float) -> dict[str, Json]:
 def _branch(branch: BranchSummary) -> dict[str, Json]:
     return {
         "found": branch.found,
-        **_or_missing("share", _rounded(branch.share), why=branch.missing),
-        **_or_missing("log10_p", _rounded(branch.log10_p), why=branch.missing),
-        **_or_missing("null_share", _rounded(branch.null), why=branch.missing),
-        **_or_missing("basis", _rounded(branch.basis), why=branch.missing or "needs none"),
+        **or_missing("share", rounded_or_none(branch.share), why=branch.missing),
+        **or_missing("log10_p", rounded_or_none(branch.log10_p), why=branch.missing),
+        **or_missing("null_share", rounded_or_none(branch.null), why=branch.missing),
+        **or_missing("basis", rounded_or_none(branch.basis), why=branch.missing or "needs none"),
         "tests": branch.tests,
         "layer_pairs": _rows(branch.pairs),
     }
@@ -221,10 +208,10 @@ def _ratio(finding: ComponentFinding) -> dict[str, Json]:
     said = finding.calibrated
     if said is None or said.log10_ratio is None:
         why = "no calibration was given" if said is None else said.missing
-        return _or_missing("likelihood_ratio", None, why=why)
+        return or_missing("likelihood_ratio", None, why=why)
     return {
         "likelihood_ratio": {
-            "log10_at_least": _round(said.log10_ratio),
+            "log10_at_least": rounded(said.log10_ratio),
             "capped_by_root_pairs": said.capped_by,
             "classes": list(said.classes),
             "level": said.level,
@@ -247,21 +234,21 @@ def _maps(finding: ComponentFinding) -> dict[str, Json]:
     layers = finding.layer_map
     experts = finding.expert_map
     return {
-        **_or_missing(
+        **or_missing(
             "layer_map",
             None if layers is None else [list(pair) for pair in layers],
             why="no relation, or no layers",
         ),
-        **_or_missing(
+        **or_missing(
             "head_map",
             [list(one) for one in finding.head_map] or None,
             why="neurons show no relation, or heads are not known",
         ),
-        **_or_missing(
+        **or_missing(
             "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
         ),
-        **_or_missing("merge", _merge(finding.merge), why="no sum of several references"),
-        **_or_missing("adapter", _adapter(finding.adapter), why="no side is laid with an adapter"),
+        **or_missing("merge", _merge(finding.merge), why="no sum of several references"),
+        **or_missing("adapter", _adapter(finding.adapter), why="no side is laid with an adapter"),
     }
 
 
@@ -270,11 +257,11 @@ def _merge(merge: MergeReading | None) -> dict[str, Json] | None:
         return None
     weighed = zip(merge.parents, merge.weights, strict=True)
     return {
-        "parents": [{"name": name, "weight": _interval(weight)} for name, weight in weighed],
-        "left": _round(merge.left),
-        "left_by_one": _round(merge.left_by_one),
-        "left_by_twin": _round(merge.left_by_twin),
-        "layers": [[layer, [_round(one) for one in weights]] for layer, weights in merge.layers],
+        "parents": [{"name": name, "weight": interval(weight)} for name, weight in weighed],
+        "left": rounded(merge.left),
+        "left_by_one": rounded(merge.left_by_one),
+        "left_by_twin": rounded(merge.left_by_twin),
+        "layers": [[layer, [rounded(one) for one in weights]] for layer, weights in merge.layers],
         "tensors": merge.tensors,
     }
 
@@ -283,10 +270,10 @@ def _adapter(reading: AdapterReading | None) -> dict[str, Json] | None:
     if reading is None:
         return None
     return {
-        "coefficient": _interval(reading.coefficient),
-        "r": _round(reading.likeness),
-        "r_of_twin": _round(reading.twin),
-        "left": _round(reading.left),
+        "coefficient": interval(reading.coefficient),
+        "r": rounded(reading.likeness),
+        "r_of_twin": rounded(reading.twin),
+        "left": rounded(reading.left),
         "matrices": reading.matrices,
         "merged": reading.merged,
         "untouched": reading.untouched,
@@ -309,15 +296,15 @@ def _layers(finding: ComponentFinding) -> list[Json]:
 def _layer(
     pair: tuple[int, int], reading: LayerReading | None, agreement: LayerAgreement | None
 ) -> dict[str, Json]:
-    roles = None if reading is None else {role: _round(value) for role, value in reading.roles}
+    roles = None if reading is None else {role: rounded(value) for role, value in reading.roles}
     unmatched = "neurons agree most with another layer, or could not be matched"
     return {
         "suspect": pair[0],
         "reference": pair[1],
-        **_or_missing("k2", None if agreement is None else agreement.two, why=unmatched),
-        **_or_missing("k3", None if agreement is None else agreement.three, why=unmatched),
-        **_or_missing("m", None if agreement is None else agreement.of, why=unmatched),
-        **_or_missing("role_r", roles, why="the same coordinates map this layer elsewhere"),
+        **or_missing("k2", None if agreement is None else agreement.two, why=unmatched),
+        **or_missing("k3", None if agreement is None else agreement.three, why=unmatched),
+        **or_missing("m", None if agreement is None else agreement.of, why=unmatched),
+        **or_missing("role_r", roles, why="the same coordinates map this layer elsewhere"),
     }
 
 
@@ -329,7 +316,7 @@ def _not_lineage(facts: Sequence[OtherFacts]) -> dict[str, Json]:
     return {
         "tokenizer": [_tokenizer(one) for one in facts],
         "configuration": [_configuration(one) for one in facts],
-        **_or_missing("files", None, why="licence and notice files are not looked at yet"),
+        **or_missing("files", None, why="licence and notice files are not looked at yet"),
     }
 
 
@@ -340,8 +327,8 @@ def _tokenizer(facts: OtherFacts) -> dict[str, Json] | None:
         "shared": facts.tokenizers.shared,
         "suspect": facts.tokenizers.child,
         "reference": facts.tokenizers.parent,
-        "jaccard": _round(facts.tokenizers.share),
-        "same_row": _rounded(facts.same_rows),
+        "jaccard": rounded(facts.tokenizers.share),
+        "same_row": rounded_or_none(facts.same_rows),
     }
 
 
@@ -358,16 +345,4 @@ def _configuration(facts: OtherFacts) -> dict[str, Json] | None:
 
 
 def _rows(rows: Sequence[Sequence[float | None]]) -> list[Json]:
-    return [[_rounded(value) for value in row] for row in rows]
-
-
-def _or_missing(key: str, value: Json, *, why: str) -> dict[str, Json]:
-    return {key: value} if value is not None else {key: None, f"{key}_missing": why}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else _round(value)
-
-
-def _round(value: float) -> float:
-    return round(value, _FIGURES) + 0.0
+    return [[rounded_or_none(value) for value in row] for row in rows]

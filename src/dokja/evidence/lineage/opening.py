@@ -80,7 +80,7 @@ class Bodies:
         key = (which, body.component)
         if key not in self._held:
             self._held[key] = fold(self._sources[which], body)
-        return Side(source=self._sources[which], body=body, folded=self._held[key])
+        return Side(source=self._sources[which], body=body, folded=self._held[key], seed=self._seed)
 
     def _sketched(self, ours: Body, theirs: Body) -> tuple[Side, Side]:
         plan = self._plan
@@ -97,11 +97,18 @@ class Bodies:
         )
         first = sketch(self._sources[0], ours, layers=layers, onto=by)
         return (
-            Side(source=self._sources[0], body=ours, folded=first, sketched_by=by),
+            Side(
+                source=self._sources[0],
+                body=ours,
+                folded=first,
+                seed=self._seed,
+                sketched_by=by,
+            ),
             Side(
                 source=self._sources[1],
                 body=theirs,
                 folded=again(other),
+                seed=self._seed,
                 anew=again,
                 sketched_by=other,
             ),

@@ -191,7 +191,7 @@ def _with_agreement(run: Run, finding: ComponentFinding) -> ComponentFinding:
     named = [one for one in looked if one.theirs.body.component == finding.reference_component]
     found = [one for one in looked if one.found is not None]
     chosen = (found or named or looked)[0]
-    finding = combined(finding, chosen, plan=run.plan, rng=run.rng)
+    finding = combined(finding, chosen, plan=run.plan)
     if run.plan.calibration is not None:
         finding = interpreted(finding, chosen.ours.body, calibration=run.plan.calibration)
     if chosen.found is not None:

@@ -56,6 +56,7 @@ def free_basis(
     parent: Sequence[LayerSpace],
     *,
     marks: Sequence[NDArray[np.float32]] | None = None,
+    own: Sequence[NDArray[np.float32]] | None = None,
 ) -> FreeBasis | None:
     """Return the turn under which the layers' neurons go together best.
 
@@ -63,12 +64,12 @@ def free_basis(
         child: Layers that may be used; those that are tested with the result are not among them.
         parent: All of the parent's that are laid beside them.
         marks: The parent's signatures under its own mean forms, where they are known already.
+        own: The child's likewise.
 
     Returns:
         The turn; none where no pair of layers has an anchor.
     """
-    mean = mean_forms(child)
-    ours = [signatures(layer, mean) for layer in child]
+    ours = marks_of(child) if own is None else own
     theirs = marks_of(parent) if marks is None else marks
     began = []
     for i, first in enumerate(ours):

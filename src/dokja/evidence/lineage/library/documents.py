@@ -6,10 +6,11 @@ ends in `_missing` says why.
 
 from collections.abc import Sequence
 
+from dokja.evidence.lineage.figures import interval, or_missing, rounded
 from dokja.evidence.lineage.findings import BranchSummary
 from dokja.evidence.lineage.library.results import EntryFinding, LibraryScan
 from dokja.evidence.lineage.library.shelves import Entry, Library
-from dokja.values import Estimate, Json
+from dokja.values import Json
 
 __all__ = [
     "ENTRY_SCHEMA",
@@ -23,9 +24,6 @@ __all__ = [
 ENTRY_SCHEMA = "dokja.library.add/1"
 LIST_SCHEMA = "dokja.library.list/1"
 SCAN_SCHEMA = "dokja.library.scan/1"
-
-_FIGURES = 6
-"""Figures after the point: the last bits of a sum differ between machines."""
 
 
 def entry_document(entries: Sequence[Entry]) -> dict[str, Json]:
@@ -55,8 +53,8 @@ def _entry(entry: Entry) -> dict[str, Json]:
             {"component": one.component, "role": one.role, "layers": one.depth}
             for one in facts.components
         ],
-        **_or_missing("licence", facts.licence, why="whoever added it said nothing"),
-        **_or_missing("origin", facts.origin, why="whoever added it kept it out"),
+        **or_missing("licence", facts.licence, why="whoever added it said nothing"),
+        **or_missing("origin", facts.origin, why="whoever added it kept it out"),
     }
 
 
@@ -92,8 +90,8 @@ def _finding(one: EntryFinding) -> dict[str, Json]:
         "entry": one.entry,
         "kind": one.kind,
         "folder": one.folder,
-        **_or_missing("origin", one.origin, why="whoever added the entry kept it out"),
-        **_or_missing("licence", one.licence, why="whoever added the entry said nothing"),
+        **or_missing("origin", one.origin, why="whoever added the entry kept it out"),
+        **or_missing("licence", one.licence, why="whoever added the entry said nothing"),
         "component": one.component,
         "role": one.role,
         "entry_component": one.entry_component,
@@ -101,10 +99,10 @@ def _finding(one: EntryFinding) -> dict[str, Json]:
         "derivation": one.derivation.value,
         "effect": {
             "measure": one.measure,
-            **_or_missing("interval", _interval(one.effect), why="nothing could be compared"),
-            **_or_missing(
+            **or_missing("interval", interval(one.effect), why="nothing could be compared"),
+            **or_missing(
                 "gain_r",
-                None if one.gains is None else _round(one.gains.value),
+                None if one.gains is None else rounded(one.gains.value),
                 why="no relation in the same coordinates, or no gain varies on both sides",
             ),
         },
@@ -112,8 +110,8 @@ def _finding(one: EntryFinding) -> dict[str, Json]:
         "token_rows": [
             {
                 "role": rows.role,
-                "r": _round(rows.value),
-                "standard_error": _round(rows.standard_error),
+                "r": rounded(rows.value),
+                "standard_error": rounded(rows.standard_error),
                 "tokens": rows.tokens,
                 "related": rows.related,
             }
@@ -123,20 +121,20 @@ def _finding(one: EntryFinding) -> dict[str, Json]:
             {
                 "kind": "derived" if control.kind == "derived" else "null",
                 "name": control.name,
-                "r": _round(control.value),
+                "r": rounded(control.value),
                 "found": control.found,
             }
             for control in one.controls
         ],
-        **_or_missing(
+        **or_missing(
             "detectable",
-            None if one.detectable is None else _round(one.detectable),
+            None if one.detectable is None else rounded(one.detectable),
             why="no layers could be compared",
         ),
         "branches": {branch.branch: _branch(branch) for branch in one.branches},
-        "compared_share": _round(one.compared_share),
+        "compared_share": rounded(one.compared_share),
         "tests": one.tests,
-        **_or_missing(
+        **or_missing(
             "would_settle",
             "dokja trace against the weights themselves" if one.related else None,
             why="no relation was found",
@@ -147,36 +145,16 @@ def _finding(one: EntryFinding) -> dict[str, Json]:
 def _branch(branch: BranchSummary) -> dict[str, Json]:
     return {
         "found": branch.found,
-        **_or_missing(
-            "share", None if branch.share is None else _round(branch.share), why=branch.missing
+        **or_missing(
+            "share", None if branch.share is None else rounded(branch.share), why=branch.missing
         ),
-        **_or_missing(
-            "null_share", None if branch.null is None else _round(branch.null), why=branch.missing
+        **or_missing(
+            "null_share", None if branch.null is None else rounded(branch.null), why=branch.missing
         ),
-        **_or_missing(
+        **or_missing(
             "basis",
-            None if branch.basis is None else _round(branch.basis),
+            None if branch.basis is None else rounded(branch.basis),
             why=branch.missing or "needs none",
         ),
         "tests": branch.tests,
     }
-
-
-def _interval(effect: Estimate | None) -> dict[str, Json] | None:
-    if effect is None:
-        return None
-    return {
-        "value": _round(effect.value),
-        "low": _round(effect.low),
-        "high": _round(effect.high),
-        "level": effect.level,
-        "rests_on": dict(effect.rests_on),
-    }
-
-
-def _or_missing(key: str, value: Json, *, why: str) -> dict[str, Json]:
-    return {key: value} if value is not None else {key: None, f"{key}_missing": why}
-
-
-def _round(value: float) -> float:
-    return round(value, _FIGURES) + 0.0

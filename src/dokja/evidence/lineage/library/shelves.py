@@ -152,7 +152,7 @@ class Library:
 
 
 def open_library(folder: Path) -> Library:
-    """Return a library; of every entry its page is read, and nothing else.
+    """Return a library; of every entry its page is read, and its files are measured.
 
     Raises:
         LibraryError: There is no such folder.
@@ -165,10 +165,28 @@ def open_library(folder: Path) -> Library:
     damaged: list[Mistake] = []
     for path in _folders(folder):
         try:
-            entries.append(Entry(folder=path, facts=_page(path)))
+            entry = Entry(folder=path, facts=_page(path))
         except LibraryError as error:
             damaged += error.mistakes
+            continue
+        cut = list(_cut(entry))
+        damaged += cut
+        entries += [] if cut else [entry]
     return Library(folder=folder, entries=tuple(entries), damaged=tuple(damaged))
+
+
+def _cut(entry: Entry) -> Iterator[Mistake]:
+    """Yield files of an entry that are missing, or not as long as its page says."""
+    for file in entry.facts.files:
+        path = entry.folder / file.name
+        try:
+            long = path.stat().st_size
+        except OSError as error:
+            yield from _error(path, error.strerror or "an error", "a file of the entry").mistakes
+        else:
+            if long != file.bytes:
+                said = f"{file.bytes}, as its page says"
+                yield from _error(path, f"{long} bytes", said).mistakes
 
 
 def _folders(folder: Path) -> Iterator[Path]:
