@@ -303,6 +303,9 @@ class Endpoint:
         answer = self.behaviour.right(question)
         line.transport.write(self._good(request, answer, finish="length"))
 
+    def _say(self, line, request, _, fault):
+        line.transport.write(self._good(request, fault.partition(":")[2]))
+
     def _refusal(self, line, request, *_):
         line.transport.write(self._good(request, "", refusal="I would rather not."))
 

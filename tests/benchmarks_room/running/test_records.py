@@ -139,6 +139,21 @@ def test_epochs_are_samples_of_their_own_and_repeats_do_not_count(run):
     assert one.server.asked.total() == 32
 
 
+def test_an_endpoint_that_changes_on_the_way_shows_in_its_sentinels(run, quick):
+    order = run(30, plan={"sentinels": 5}, name="before").order
+    question = f"{order.sentinels[2]} + 1 = ?"
+    one = run(30, plan={"sentinels": 5}, by_question={question: ("", "", "", "say:no longer")})
+
+    one.go(quick(concurrency=1))
+    told = one.told()
+
+    assert told.said["sentinels"] == {
+        "items": 5,
+        "answered_in_every_round": 5,
+        "answered_alike": 4,
+    }
+
+
 def test_what_was_not_asked_is_not_run(run, quick, prices):
     one = run(20, plan={"prices": prices})
 

@@ -17,10 +17,11 @@ from dokja.evidence.benchmarks.running.bodies import unwritten
 from dokja.evidence.benchmarks.running.folders import write_whole
 from dokja.evidence.benchmarks.running.forms import Form
 from dokja.evidence.benchmarks.running.opened import OpenRun
+from dokja.evidence.benchmarks.running.order import ROUNDS
 from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
 from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
 from dokja.evidence.benchmarks.running.records import records_of
-from dokja.evidence.benchmarks.scorers import Aids
+from dokja.evidence.benchmarks.scorers import Aids, Scoring
 from dokja.evidence.ledger import Draft
 from dokja.values import Digest, Json, canonical_bytes
 from dokja.values.trees import Frontier, leaf_hash
@@ -91,6 +92,8 @@ def conclude(
                 found = each.scoring
                 if each.sample < run.order.scored:
                     counts.take(found.outcome, found.charge, found.cause)
+                else:
+                    counts.take_repeat(run.order.place(each.sample), found)
                 arrays.take(
                     each.sample, outcome=found.outcome, charge=found.charge, score=found.score
                 )
@@ -176,6 +179,7 @@ class _Counts:
         self.outcomes: Counter[Outcome] = Counter()
         self.charges: Counter[Charge] = Counter()
         self.causes: Counter[Cause] = Counter()
+        self.repeats: dict[int, list[Scoring]] = {}
         self.open = 0
 
     def take(self, outcome: Outcome, charge: Charge, cause: Cause | None) -> None:
@@ -184,6 +188,19 @@ class _Counts:
         if cause is not None:
             self.causes[cause] += 1
         self.open += charge not in {Charge.NOBODY, Charge.MODEL}
+
+    def take_repeat(self, place: int, scoring: Scoring) -> None:
+        if scoring.charge in {Charge.NOBODY, Charge.MODEL}:
+            self.repeats.setdefault(place, []).append(scoring)
+
+    @property
+    def sentinels(self) -> dict[str, Json]:
+        """How many repeated items were answered in every round, and how many of them alike."""
+        whole = [found for found in self.repeats.values() if len(found) == len(ROUNDS)]
+        alike = sum(
+            1 for found in whole if len({(each.outcome, each.extracted) for each in found}) == 1
+        )
+        return {"answered_in_every_round": len(whole), "answered_alike": alike}
 
 
 def _grow(edge: Frontier, leaves: list[bytes]) -> None:
@@ -218,6 +235,8 @@ def _said(run: OpenRun, counts: _Counts, *, root: Digest, records: Digest) -> di
     }
     if sums.tokens_in or sums.tokens_out:
         said |= {"tokens_in": sums.tokens_in, "tokens_out": sums.tokens_out}
+    if run.order.sentinels:
+        said["sentinels"] = {"items": len(run.order.sentinels), **counts.sentinels}
     if sums.untold:
         said["answers_without_tokens"] = sums.untold
     if run.plan.table is not None:
