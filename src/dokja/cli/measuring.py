@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import click
 
@@ -195,17 +196,36 @@ def _system(given: Given, *, name: str, family: Family, model: EmbeddedModel | N
             weights=str(model.digest),
             effort=given.effort,
         )
-    address = (given.endpoint or "").rstrip("/")
-    if not address.startswith(("http://", "https://")):
-        raise click.UsageError(f"--endpoint is {address!r}; expected http://… or https://…")
     return System(
         label=given.label or name,
         family="completions" if family is Family.COMPLETIONS else "chat-completions",
         model=name,
-        endpoint=address if address.endswith(family.path) else address + family.path,
+        endpoint=_target(given.endpoint or "", family=family),
         reported=tuple(sorted(given.reports)) if given.reports else (name,),
         effort=given.effort,
     )
+
+
+def _target(address: str, *, family: Family) -> str:
+    """Return what is posted to.
+
+    Raises:
+        click.UsageError: It is no address of the web, or holds a secret, which would stand in
+            the plan for everybody to read.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.UsageError(f"--endpoint is {address!r}; expected http://… or https://…")
+    names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    secret = any(word in name for name in names for word in ("key", "token", "secret", "sig"))
+    if parts.password or secret:
+        raise click.UsageError(
+            "--endpoint holds a secret, which would stand in the plan; name a variable that "
+            "holds the key with --key-env"
+        )
+    path = parts.path.rstrip("/")
+    path = path if path.endswith(family.path) else path + family.path
+    return urlunsplit(parts._replace(path=path, fragment=""))
 
 
 def _request(given: Given, *, name: str, tokens: int, family: Family) -> dict[str, Any]:

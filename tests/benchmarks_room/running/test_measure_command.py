@@ -203,6 +203,8 @@ def test_a_stopped_run_says_why(endpoint, suite, told, tmp_path, script, code, s
         ((), "name a MODEL"),
         (("m",), "--suite"),
         (("m", "--suite", SUMS, "--endpoint", "ftp://x"), "http://"),
+        (("m", "--suite", SUMS, "--endpoint", "http://a:b@x"), "secret"),
+        (("m", "--suite", SUMS, "--endpoint", "http://x?api_key=1"), "secret"),
         (("m", "--suite", SUMS, "--endpoint", "http://x", "--set", "x"), "NAME=JSON"),
         (("m", "--suite", SUMS, "--endpoint", "http://x", "--set", "messages=[]"), "NAME=JSON"),
         (("m", "--suite", SUMS, "--endpoint", "http://x", "--budget", "1"), "--prices"),

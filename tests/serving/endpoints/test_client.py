@@ -108,6 +108,15 @@ def test_rate_headers_say_how_long_to_pause(endpoint):
     assert asked(endpoint({QUESTION: "2"}, headers=told).url).pause_s == 3.0
 
 
+def test_a_key_that_the_server_says_again_is_not_kept(endpoint):
+    server = endpoint({QUESTION: "2"}, script=("status:401:sk-secret-0123",))
+
+    found = asked(server.url, headers={"Authorization": "Bearer sk-secret-0123"})
+
+    assert b"sk-secret" not in found.body
+    assert b"[key]" in found.body
+
+
 def test_without_the_extra_its_name_is_told(monkeypatch):
     real = builtins.__import__
 

@@ -90,7 +90,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class RunFolder:
-    """A run that is being written; made by `RunFolder.open`.
+    """A run that is being written.
 
     Attributes:
         path: The folder.

@@ -80,7 +80,8 @@ class Endpoint:
 
     Args:
         url: What is posted to, such as `https://host/v1/chat/completions`.
-        headers: Sent with every request; holds the key, which is shown nowhere.
+        headers: Sent with every request. The key in `Authorization` is shown nowhere: where a
+            server says it again, `[key]` stands in its place.
         patience: How long a try may take.
         streamed: Whether replies come as events, so that the first byte's time means something.
         lines: How many exchanges there may be at once.
@@ -102,6 +103,7 @@ class Endpoint:
             "User-Agent": "dokja",
             **headers,
         }
+        self._key = headers.get("Authorization", "").removeprefix("Bearer ")
         self._patience = patience
         self._streamed = streamed
         self._lines = lines
@@ -186,11 +188,14 @@ class Endpoint:
             fault = FaultClass.CUT if began_to_answer else FaultClass.CONNECTION
             detail = _words(error)
         ended = clock()
+        body = bytes(coming.body)
+        if self._key and self._key.encode() in body:
+            body = body.replace(self._key.encode(), b"[key]")
         first = None if coming.first is None else coming.first - began
         return Exchange(
             coming.status,
             coming.headers,
-            bytes(coming.body),
+            body,
             fault,
             detail,
             ended - began,
