@@ -34,7 +34,8 @@ FOUND_SOMETHING = 3  # the exit code of a judgement in which a gate failed
 # Matrices here are small: more threads of numpy's BLAS only fight over the cores.
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 WITH_TORCH = {"exports", "hf_overhead", "presets", "replays", "tokenizer"}  # benchmarks
-APART = ("torch", "engines")  # markers of tests that have an environment of their own
+# Markers of tests that have an environment of their own, and where those tests stand.
+APART = {"torch": "tests", "engines": "tests/benchmarks_room"}
 LOCKS_OF = {
     "run": ["run"],
     "test": ["test"],
@@ -270,7 +271,7 @@ def _pip(folder: Path, words: Sequence[str], *, uv: bool = True) -> None:
 def _marked(marker: str, words: Sequence[str]) -> int:
     """Run the tests of one marker in the environment of the same name."""
     python = environment(marker) / "python"
-    tests = ["--override-ini", "testpaths=tests"]  # no doctest has a marker
+    tests = ["--override-ini", f"testpaths={APART[marker]}"]
     chosen = ["-m", "pytest", "-m", marker, *tests, *_side_by_side(words), *words]
     return _run([python, *chosen], settings=ONE_THREAD)
 

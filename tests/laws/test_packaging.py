@@ -56,6 +56,15 @@ def test_core_needs_no_torch_and_no_web_framework():
     assert heavy == []
 
 
+def test_tests_with_engines_stand_where_they_are_looked_for():
+    mark = "pytest.mark." + "engines"
+
+    found = [path for path in (ROOT / "tests").rglob("*.py") if mark in path.read_text()]
+
+    assert found != []
+    assert all(path.is_relative_to(ROOT / "tests/benchmarks_room") for path in found)
+
+
 def test_version_is_written_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
