@@ -474,6 +474,22 @@ def test_damaged_entry_is_listed_with_the_others(toys, tmp_path, capsys):
     assert str(broken) in said.err
 
 
+def test_cut_file_of_an_entry_is_listed_as_damage(toys, tmp_path, capsys):
+    library = tmp_path / "library"
+    for seed, name in ((1, "base"), (2, "other")):
+        add_entry(library, make_entry(toys.store(toys.model(seed), name=name)))
+    (rows,) = library.glob("base.*/*.safetensors")
+    rows.write_bytes(rows.read_bytes()[:-1])
+
+    code = run(["library", "list", str(library)])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert "other" in said.out
+    assert "base" not in said.out
+    assert f"{rows}: read {rows.stat().st_size} bytes" in said.err
+
+
 def test_trace_goes_on_to_what_stands_out(toys, tmp_path, capsys):
     for name, model in (("base", toys.model(1)), ("gone", toys.model(1)), ("other", toys.model(2))):
         source = toys.store(model, name=name)

@@ -12,7 +12,8 @@ from dokja.errors import InputError
 from dokja.evidence.lineage import Named
 from dokja.public.reports import lineage_page, lineage_text, write_lineage_page
 from dokja.public.reports.lineage_maps import evidence_map, likeness_axis, pair_map
-from dokja.public.reports.lineage_telling import LineageTeller, spans
+from dokja.public.reports.lineage_spans import spans
+from dokja.public.reports.lineage_telling import LineageTeller
 from dokja.public.reports.words import Words, tables
 
 EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "docs/reference/trace_example.py"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from dokja.cli.addresses import access_from, access_options
 from dokja.cli.engines import engine_from, engine_option
 from dokja.cli.library import StandingOut, standing_out
+from dokja.cli.neuron_maps import write_neuron_maps
 from dokja.cli.observations import ACTOR, declared_components
 from dokja.cli.opening import open_models
 from dokja.cli.printing import as_json, emit, now, say
@@ -32,7 +33,7 @@ from dokja.evidence.lineage import (
     trace_all,
     trace_document,
 )
-from dokja.evidence.lineage.calibrations import default_calibration
+from dokja.evidence.lineage.calibrations import default_calibration, read_calibration
 from dokja.models.weights import RangeAccount, Source
 from dokja.public.reports import lineage_text, write_lineage_page
 
@@ -59,11 +60,26 @@ _UNCHANGED = "Nothing was compared and nothing was written."
     "--component", "components", multiple=True, metavar="NAME", help="Only these; all by default."
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--level",
+    type=click.Choice(["screen", "forensic", "map"]),
+    default="forensic",
+    show_default=True,
+    help="Some rows and no neurons; what settles most cases; every value, in every way.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Read likelihoods by this file in place of the one that is shipped.",
+)
 @click.option("--thorough", is_flag=True, help="Look in every way, even after one found something.")
 @click.option(
     "--ledger", type=click.Path(path_type=Path), help="Append the findings to this programme."
 )
 @click.option("--model", help="SUSPECT's id in that programme's ledger.")
+@click.option(
+    "--maps", type=click.Path(path_type=Path), help="Write maps of neurons into this folder."
+)
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as one page.")
 @click.option("--lang", type=click.Choice(["en", "ko"]), default="en", help="Language of the text.")
 @engine_option
@@ -106,11 +122,14 @@ def trace(suspect: str, *, as_json: bool, **given: Any) -> int:
     )
     if given["html"] is not None:
         write_lineage_page(done.tracing, names=done.names, out=given["html"])
+    maps = [] if given["maps"] is None else write_neuron_maps(done.tracing, given["maps"])
     if as_json:
         emit(document)
     else:
         say(lineage_text(done.tracing, given["lang"]))
         _tell_written(given, done.appended)
+        for path in maps:
+            say(f"neurons: {path}")
     return _exit_code(outcome_of(done.tracing))
 
 
@@ -183,11 +202,14 @@ def _plan(given: Mapping[str, Any], opened: Sequence[Source], *, apart: bool) ->
         budget = int(_FOR_VALUES * budget) // (beside * readings)
         if apart:
             budget = min(budget, _apart(given["budget_bytes"], opened, among=beside) // readings)
-    return Plan(
+    plan, file = Plan.at(given["level"]), given["calibration"]
+    return replace(
+        plan,
         budget_bytes=budget,
-        thorough=given["thorough"],
+        thorough=given["thorough"] or plan.thorough,
+        neuron_maps=given["maps"] is not None or plan.neuron_maps,
         only=frozenset(given["components"]) or None,
-        calibration=default_calibration(),
+        calibration=default_calibration() if file is None else read_calibration(file),
     )
 
 

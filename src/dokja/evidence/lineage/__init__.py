@@ -22,6 +22,7 @@ from dokja.evidence.lineage.findings import (
     LayerAgreement,
     LayerReading,
     MergeReading,
+    NeuronMap,
     TokenRows,
     TraceReport,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "MergeReading",
     "Model",
     "Named",
+    "NeuronMap",
     "OtherFacts",
     "Outcome",
     "Plan",

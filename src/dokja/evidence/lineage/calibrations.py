@@ -22,15 +22,25 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from dokja.values import Digest, canonical_bytes
+from dokja.errors import InputError, Mistake
+from dokja.values import Digest, canonical_bytes, parse_json
 
-__all__ = ["CLASSES", "Calibrated", "Calibration", "Features", "default_calibration"]
+__all__ = [
+    "CLASSES",
+    "Calibrated",
+    "Calibration",
+    "Features",
+    "default_calibration",
+    "read_calibration",
+]
 
 CLASSES = ("independent", "shared_initialisation", "derived")
 """Every class, in the order in which calibrations hold their figures."""
 
+_MOST_BYTES = 50_000_000
 _SHIPPED = "calibration-2026-11-26.json"
 
 
@@ -251,3 +261,23 @@ def default_calibration() -> Calibration:
     """Return the calibration that this release ships."""
     folder = resources.files("dokja.evidence.lineage") / "data"
     return Calibration.from_json(json.loads((folder / _SHIPPED).read_text(encoding="utf-8")))
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Return a calibration from a file, such as `benchmarks/lineage/calibrate.py` writes.
+
+    Raises:
+        InputError: It cannot be read, or states no calibration.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_MOST_BYTES)  # what is cut off there is no whole JSON
+        return Calibration.from_json(parse_json(raw))
+    except OSError as error:
+        read = error.strerror or "an error"
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        read = f"something else ({type(error).__name__}: {str(error)[:100]})"
+    wrong = Mistake(
+        file=str(path), place="", read=read, expected="a calibration, dokja.lineage-calibration/1"
+    )
+    raise InputError([wrong], changed="Nothing was compared and nothing was written.")

@@ -21,7 +21,12 @@ from dokja.evidence.lineage.agreements import (
 from dokja.evidence.lineage.alignments import Alignment, align, edits
 from dokja.evidence.lineage.controls import ControlReading
 from dokja.evidence.lineage.effects import optional_rows
-from dokja.evidence.lineage.findings import BranchSummary, ComponentFinding, LayerAgreement
+from dokja.evidence.lineage.findings import (
+    BranchSummary,
+    ComponentFinding,
+    LayerAgreement,
+    NeuronMap,
+)
 from dokja.evidence.lineage.plans import Plan
 from dokja.evidence.lineage.relations import Derivation, Relation, derivation_of, relations_of
 from dokja.evidence.statistics import clustered_mean
@@ -124,14 +129,43 @@ def combined(finding: ComponentFinding, looked: Looked, *, plan: Plan) -> Compon
         branches=tuple(summary(one) for one in looked.readings),
         tests=finding.tests + sum(one.table.tests for one in looked.readings if one.table),
         read_share=max(finding.read_share, _read_share(looked)),
+        unmapped_share=1 - looked.ours.body.mapped / max(looked.ours.body.parameters, 1),
     )
-    if any(reason.code in _STANDS for reason in finding.reasons):
+    found = _decided(beside, looked, plan=plan)
+    return replace(found, neuron_map=_neurons(found, looked, plan))
+
+
+def _decided(beside: ComponentFinding, looked: Looked, *, plan: Plan) -> ComponentFinding:
+    """Return what both ways of looking come to."""
+    if any(reason.code in _STANDS for reason in beside.reasons):
         return beside
-    if not _UNSEEN & set(finding.relations):
+    if not _UNSEEN & set(beside.relations):
         return _named_anew(beside, looked)
     if looked.found is not None and looked.alignment is not None:
         return _found(beside, looked.found, looked.alignment, looked=looked, plan=plan)
     return _unseen(beside, looked, plan=plan)
+
+
+def _neurons(finding: ComponentFinding, looked: Looked, plan: Plan) -> tuple[NeuronMap, ...]:
+    """Return which neurons go together in mapped layers."""
+    wanted = plan.neuron_maps or Relation.WIDTH_EDITED in finding.relations
+    table = None if looked.found is None else looked.found.table
+    if table is None or looked.alignment is None or not wanted:
+        return ()
+    return tuple(
+        NeuronMap(
+            suspect=pair[0],
+            block=ours.name,
+            reference=pair[1],
+            reference_block=theirs.name,
+            pairs=tuple((int(one), int(other)) for one, other in held.pairs),
+            of=held.of,
+            among=held.among,
+        )
+        for pair in looked.alignment.layers
+        if pair in table.best
+        for ours, theirs, held in [table.best[pair]]
+    )
 
 
 def _read_share(looked: Looked) -> float:

@@ -16,10 +16,12 @@ from dokja.evidence.lineage.findings import (
     LayerAgreement,
     LayerReading,
     MergeReading,
+    NeuronMap,
     TraceReport,
 )
 from dokja.evidence.lineage.many import Tracing
 from dokja.evidence.lineage.other_facts import OtherFacts
+from dokja.evidence.lineage.relations import Relation
 from dokja.values import Json
 
 __all__ = ["SCHEMA", "Named", "trace_document"]
@@ -72,9 +74,9 @@ def trace_document(
         "not_compared": [_not_compared(report) for report in tracing.reports],
         "not_lineage": _not_lineage(tracing.facts),
         "read": {
-            "level": "thorough" if tracing.plan.thorough else "forensic",
+            "level": tracing.plan.depth,
             "bytes": tracing.bytes_read,
-            **or_missing("share", None, why="stands in each finding, for its component"),
+            "share": rounded(tracing.read_share),
             **or_missing(
                 "ranges_digest",
                 ranges_digest,
@@ -106,7 +108,11 @@ def _finding(tracing: Tracing, finding: ComponentFinding, *, reference: int) -> 
         "reference": reference,
         "reference_component": finding.reference_component,
         "parameter_share": rounded(finding.parameter_share),
-        **or_missing("unmapped_share", None, why="tensors of no component: see not_compared"),
+        **or_missing(
+            "unmapped_share",
+            rounded_or_none(finding.unmapped_share),
+            why="neurons were not looked at, for want of bytes",
+        ),
         "read_share": rounded(finding.read_share),
         "bytes_read": finding.bytes_read,
         "relations": [relation.value for relation in finding.relations],
@@ -233,6 +239,8 @@ def _calibration(tracing: Tracing) -> dict[str, Json] | None:
 def _maps(finding: ComponentFinding) -> dict[str, Json]:
     layers = finding.layer_map
     experts = finding.expert_map
+    open_sum = finding.merge is None and Relation.MERGED in finding.relations
+    no_sum = "no sum of several references"
     return {
         **or_missing(
             "layer_map",
@@ -247,7 +255,12 @@ def _maps(finding: ComponentFinding) -> dict[str, Json]:
         **or_missing(
             "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
         ),
-        **or_missing("merge", _merge(finding.merge), why="no sum of several references"),
+        "neuron_map": [_neurons(one) for one in finding.neuron_map],
+        **or_missing(
+            "merge",
+            _merge(finding.merge),
+            why="left open: a mixture with a model that was not given" if open_sum else no_sum,
+        ),
         **or_missing("adapter", _adapter(finding.adapter), why="no side is laid with an adapter"),
     }
 
@@ -263,6 +276,18 @@ def _merge(merge: MergeReading | None) -> dict[str, Json] | None:
         "left_by_twin": rounded(merge.left_by_twin),
         "layers": [[layer, [rounded(one) for one in weights]] for layer, weights in merge.layers],
         "tensors": merge.tensors,
+    }
+
+
+def _neurons(one: NeuronMap) -> dict[str, Json]:
+    return {
+        "suspect": one.suspect,
+        "block": one.block,
+        "reference": one.reference,
+        "reference_block": one.reference_block,
+        "pairs": len(one.pairs),
+        "of": one.of,
+        "among": one.among,
     }
 
 
@@ -316,7 +341,20 @@ def _not_lineage(facts: Sequence[OtherFacts]) -> dict[str, Json]:
     return {
         "tokenizer": [_tokenizer(one) for one in facts],
         "configuration": [_configuration(one) for one in facts],
-        **or_missing("files", None, why="licence and notice files are not looked at yet"),
+        "files": [_files(one) for one in facts],
+    }
+
+
+def _files(facts: OtherFacts) -> dict[str, Json]:
+    """Return which licences and notices lie beside either side; their digests tell copies."""
+    return {
+        key: value
+        for side, found in zip(("suspect", "reference"), facts.notices, strict=True)
+        for key, value in or_missing(
+            side,
+            None if found is None else {one.name: str(one.digest) for one in found},
+            why="the weights lie at an address, beside which nothing is looked for",
+        ).items()
     }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "LayerAgreement",
     "LayerReading",
     "MergeReading",
+    "NeuronMap",
     "TokenRows",
     "TraceReport",
 ]
@@ -106,6 +107,29 @@ class AdapterReading:
     matrices: int
     merged: bool
     untouched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuronMap:
+    """Which neurons of two mapped blocks go together: those that all matchings agree on.
+
+    Attributes:
+        suspect: Layer of the suspect.
+        block: Its block, such as `ffn`.
+        reference: Layer of the reference.
+        reference_block: Its block.
+        pairs: (suspect's neuron, reference's neuron).
+        of: Neurons of the smaller block.
+        among: Neurons of the larger one.
+    """
+
+    suspect: int
+    block: str
+    reference: int
+    reference_block: str
+    pairs: tuple[tuple[int, int], ...]
+    of: int
+    among: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,12 +249,16 @@ class ComponentFinding:
             that go together by what they write and by what they attend to.
         expert_map: (suspect's layer, its block, reference's layer, its block), where a side has
             experts.
+        neuron_map: Which neurons go together, layer by layer, where another width shows or the
+            plan asks for it.
         merge: The component as a weighted sum of several references, where it is one.
         adapter: What is seen of an adapter that one side is laid with; none where none is.
         pairs: Centred correlation of every pair of layers in the same coordinates: the suspect's
             by the reference's; none for a pair that could not be compared.
         calibrated: What a calibration says of the reading; missing where none was given, or where
             the component's blocks are not known.
+        unmapped_share: Share of the component's values in tensors whose place in the network is
+            not known; missing where blocks were not looked at.
         parameter_share: The component's share of the suspect's values.
         read_share: The share of the component's values that was read.
         bytes_read: Of both sides, for this component.
@@ -260,10 +288,12 @@ class ComponentFinding:
     likeness: float | None = None
     head_map: tuple[tuple[int, int, int, int], ...] = ()
     expert_map: tuple[tuple[int, str, int, str], ...] = ()
+    neuron_map: tuple[NeuronMap, ...] = ()
     merge: MergeReading | None = None
     adapter: AdapterReading | None = None
     pairs: tuple[tuple[float | None, ...], ...] = ()
     calibrated: Calibrated | None = None
+    unmapped_share: float | None = None
     parameter_share: float
     read_share: float
     bytes_read: int

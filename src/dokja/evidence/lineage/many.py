@@ -95,6 +95,14 @@ class Tracing:
         )
 
     @property
+    def read_share(self) -> float:
+        """Share of the suspect's values that was read, beside the reference with most."""
+        return max(
+            sum(finding.read_share * finding.parameter_share for finding in report.findings)
+            for report in self.reports
+        )
+
+    @property
     def bytes_read(self) -> int:
         """Of all sides, in all comparisons."""
         return sum(report.bytes_read for report in self.reports)

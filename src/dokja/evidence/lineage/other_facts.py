@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dokja.models.comparison import TokenOverlap, token_overlap
-from dokja.models.weights import Source
+from dokja.models.weights import Notice, Source, notices
 
 __all__ = ["OtherFacts", "Setting", "other_facts"]
 
@@ -44,6 +44,8 @@ class OtherFacts:
         same_settings: How many settings of the configurations are equal.
         other_settings: Those that are not.
         configured: Whether both sides have a configuration.
+        notices: Licence and notice files of the suspect and of the reference; none for weights
+            at an address, beside which nobody looks.
     """
 
     tokenizers: TokenOverlap | None = None
@@ -51,6 +53,7 @@ class OtherFacts:
     same_settings: int = 0
     other_settings: tuple[Setting, ...] = ()
     configured: bool = False
+    notices: tuple[tuple[Notice, ...] | None, tuple[Notice, ...] | None] = (None, None)
 
 
 def other_facts(suspect: Source, reference: Source) -> OtherFacts:
@@ -75,6 +78,7 @@ def other_facts(suspect: Source, reference: Source) -> OtherFacts:
             for key in differing[:_MOST]
         ),
         configured=suspect.config is not None and reference.config is not None,
+        notices=(notices(suspect), notices(reference)),
     )
 
 

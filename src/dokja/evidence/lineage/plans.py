@@ -56,6 +56,8 @@ class Plan:
         sketched_neurons: Of each block of a reference that is sketched, drawn by the seed.
         widest_turn: Widest residual stream whose turn is computed: a turn is width² values.
         thorough: Whether every way of finding a basis is tried even after one found a relation.
+        neuron_maps: Whether neurons are mapped one by one wherever they agree, and not only
+            where another width shows.
         only: The suspect's components to look at; all of them where none are named.
         calibration: What known pairs say a reading means; without one no likelihood is told.
         level: Of every interval.
@@ -83,9 +85,36 @@ class Plan:
     sketched_neurons: int = 1024
     widest_turn: int = 5120
     thorough: bool = False
+    neuron_maps: bool = False
     only: frozenset[str] | None = None
     calibration: Calibration | None = None
     level: float = 0.95
+
+    @property
+    def depth(self) -> str:
+        """How much is looked at: `screen`, `forensic`, or `map`."""
+        if self.screen:
+            return "screen"
+        return "map" if self.thorough else "forensic"
+
+    @classmethod
+    def at(cls, level: str) -> "Plan":
+        """Return the plan of a level.
+
+        Args:
+            level: `screen` reads some rows of every layer and matches no neurons; `forensic` is
+                what is done unless something else is said; `map` reads every value of every
+                matrix and looks in every way.
+
+        Raises:
+            KeyError: There is no such level.
+        """
+        plans = {
+            "screen": cls(screen=True, agreement=False, values_per_tensor=16_384),
+            "forensic": cls(),
+            "map": cls(values_per_tensor=2**40, thorough=True, neuron_maps=True),
+        }
+        return plans[level]
 
     @property
     def prices(self) -> MapPrices:

@@ -5,7 +5,6 @@ is filled. Figures are never without their controls: whoever tells an effect tel
 """
 
 import re
-from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from markupsafe import Markup
@@ -20,10 +19,11 @@ from dokja.evidence.lineage import (
     Tracing,
 )
 from dokja.public.reports import figures
+from dokja.public.reports.lineage_spans import spans
 from dokja.public.reports.words import Words
 from dokja.values import Estimate
 
-__all__ = ["LineageTeller", "spans"]
+__all__ = ["LineageTeller"]
 
 _NOT_RUN = (
     (re.compile(r"layers have no interior"), "no-interior"),
@@ -93,7 +93,12 @@ class LineageTeller:
 
     def relations(self, finding: ComponentFinding) -> str:
         """Return the relations that are left open, as one list."""
-        shown = [self.words.label("relation", one.value) for one in finding.relations]
+        shown = [
+            self.words.label("relation", one.value)
+            if one is not Relation.MERGED or finding.merge is not None
+            else self.words.text("lineage.merged-unknown")
+            for one in finding.relations
+        ]
         return self.words.text("finding.or").join(shown)
 
     def _parents(self, finding: ComponentFinding) -> str:
@@ -185,6 +190,7 @@ class LineageTeller:
         """Return how a component was looked at: a heading and what is said under it, in order."""
         said = [
             ("lineage.layers", [self.layers(finding)]),
+            ("lineage.neurons", self._neurons(finding)),
             ("lineage.weights", self._weights(finding)),
             ("lineage.adapter", self._adapter(finding)),
             ("lineage.controls", self.controls(finding)),
@@ -204,6 +210,21 @@ class LineageTeller:
         if not finding.layer_map:
             return self._say("lineage.layers-none")
         return ", ".join(spans(finding.layer_map))
+
+    def _neurons(self, finding: ComponentFinding) -> list[str]:
+        """Return how many neurons of each layer go with which layer's."""
+        return [
+            self._say(
+                "lineage.neurons-are",
+                layer=one.suspect,
+                block=one.block,
+                other=one.reference,
+                n=len(one.pairs),
+                of=one.of,
+                among=one.among,
+            )
+            for one in finding.neuron_map
+        ]
 
     def _weights(self, finding: ComponentFinding) -> list[str]:
         if finding.merge is None:
@@ -373,35 +394,6 @@ class LineageTeller:
         if unclaimed:
             said.append(self._say("lineage.not-compared", n=unclaimed))
         return said
-
-
-def spans(pairs: Sequence[tuple[int, int]]) -> list[str]:
-    """Return a layer map in runs of layers that go on together.
-
-    Example:
-        >>> spans([(0, 0), (1, 1), (2, 1), (3, 2)])
-        ['0–1 → 0–1', '2–3 → 1–2']
-    """
-    return [
-        f"{_run(ours)} → {_run(theirs)}"
-        for run in _runs(pairs)
-        for ours, theirs in [tuple(zip(*run, strict=True))]
-    ]
-
-
-def _runs(pairs: Sequence[tuple[int, int]]) -> Iterable[list[tuple[int, int]]]:
-    run: list[tuple[int, int]] = []
-    for ours, theirs in pairs:
-        if run and (ours, theirs) != (run[-1][0] + 1, run[-1][1] + 1):
-            yield run
-            run = []
-        run.append((ours, theirs))
-    if run:
-        yield run
-
-
-def _run(layers: Sequence[int]) -> str:
-    return f"{layers[0]}" if len(layers) == 1 else f"{layers[0]}–{layers[-1]}"
 
 
 def _interval(effect: Estimate, *, digits: int) -> str:
