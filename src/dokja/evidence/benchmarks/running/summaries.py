@@ -20,7 +20,7 @@ from dokja.evidence.benchmarks.running.opened import OpenRun
 from dokja.evidence.benchmarks.running.order import ROUNDS
 from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
 from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
-from dokja.evidence.benchmarks.running.records import records_of
+from dokja.evidence.benchmarks.running.records import Settled, records_of
 from dokja.evidence.benchmarks.scorers import Aids, Scoring
 from dokja.evidence.ledger import Draft
 from dokja.values import Digest, Json, canonical_bytes
@@ -76,36 +76,21 @@ def conclude(
         RunError: A body is not what was written.
         RunWriteError: The folder cannot be written.
     """
-    arrays = OutcomeArrays(run.order, form)
-    counts = _Counts()
-    edge, leaves = Frontier(), []
+    made = _Made(run, form)
     path = run.path / RECORDS
     part = path.with_name(f".{RECORDS}.part")
-    seen = _Seen()
     try:
         with part.open("wb") as file:
             for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
-                file.write(seen.taken(each.line + b"\n"))
-                leaves.append(leaf_hash(each.line))
-                if len(leaves) == _AT_ONCE:
-                    _grow(edge, leaves)
-                found = each.scoring
-                if each.sample < run.order.scored:
-                    counts.take(found.outcome, found.charge, found.cause)
-                else:
-                    counts.take_repeat(run.order.place(each.sample), found)
-                arrays.take(
-                    each.sample, outcome=found.outcome, charge=found.charge, score=found.score
-                )
-            _grow(edge, leaves)
+                file.write(made.taken(each))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         raise unwritten(path, error) from error
-    write_whole(run.path / OUTCOMES, arrays.packed)
-    root = Digest(edge.root.hex())
-    said = _said(run, counts, root=root, records=seen.digest)
+    write_whole(run.path / OUTCOMES, made.arrays.packed)
+    counts = made.counts
+    said = _said(run, counts, root=made.root, records=made.digest)
     write_whole(run.path / SUMMARY, canonical_bytes(said) + b"\n")
     sums = run.states.sums
     return Summary(
@@ -114,8 +99,8 @@ def conclude(
         faults=dict(sorted(sums.faults.items())),
         twice=sums.twice,
         open=counts.open,
-        root=root,
-        records=seen.digest,
+        root=made.root,
+        records=made.digest,
     )
 
 
@@ -157,19 +142,47 @@ def measured_draft(
     )
 
 
-class _Seen:
-    """Digests what passes."""
+class _Made:
+    """What is made of records as they pass: digest, root, arrays and counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: OpenRun, form: Form) -> None:
+        self.arrays = OutcomeArrays(run.order, form)
+        self.counts = _Counts()
+        self._order = run.order
         self._hash = sha256()
+        self._edge = Frontier()
+        self._leaves: list[bytes] = []
 
-    def taken(self, data: bytes) -> bytes:
-        self._hash.update(data)
-        return data
+    def taken(self, each: Settled) -> bytes:
+        """Take a record and return its line with the line end."""
+        found = each.scoring
+        if each.sample < self._order.scored:
+            self.counts.take(found.outcome, found.charge, found.cause)
+        else:
+            self.counts.take_repeat(self._order.place(each.sample), found)
+        self.arrays.take(each.sample, outcome=found.outcome, charge=found.charge, score=found.score)
+        self._leaves.append(leaf_hash(each.line))
+        if len(self._leaves) == _AT_ONCE:
+            self._grow()
+        line = each.line + b"\n"
+        self._hash.update(line)
+        return line
+
+    @property
+    def root(self) -> Digest:
+        """RFC 6962 root over the lines so far."""
+        self._grow()
+        return Digest(self._edge.root.hex())
 
     @property
     def digest(self) -> Digest:
+        """Digest of the file so far."""
         return Digest(self._hash.hexdigest())
+
+    def _grow(self) -> None:
+        for _ in self._edge.add(self._leaves):
+            pass
+        self._leaves.clear()
 
 
 class _Counts:
@@ -201,12 +214,6 @@ class _Counts:
             1 for found in whole if len({(each.outcome, each.extracted) for each in found}) == 1
         )
         return {"answered_in_every_round": len(whole), "answered_alike": alike}
-
-
-def _grow(edge: Frontier, leaves: list[bytes]) -> None:
-    for _ in edge.add(leaves):
-        pass
-    leaves.clear()
 
 
 def _said(run: OpenRun, counts: _Counts, *, root: Digest, records: Digest) -> dict[str, Json]:

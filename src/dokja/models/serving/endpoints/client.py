@@ -174,19 +174,8 @@ class Endpoint:
             ) as reply:
                 coming.status, coming.headers = reply.status, reply.headers
                 fault, detail = await self._read(reply, coming)
-        except of.ConnectionTimeoutError as error:
-            fault, detail = FaultClass.CONNECTION, _words(error)
-        except TimeoutError as error:
-            fault, detail = FaultClass.TIMEOUT, _words(error)
-        except of.ClientPayloadError as error:
-            fault, detail = FaultClass.CUT, _words(error)
-        except (of.ClientResponseError, of.InvalidURL) as error:
-            # What the server sends is no HTTP.
-            fault, detail = FaultClass.MALFORMED, _words(error)
-        except (of.ClientError, OSError) as error:
-            began_to_answer = coming.status is not None
-            fault = FaultClass.CUT if began_to_answer else FaultClass.CONNECTION
-            detail = _words(error)
+        except (TimeoutError, OSError, of.ClientError) as error:
+            fault, detail = self._fault_of(error, coming), _words(error)
         ended = clock()
         body = bytes(coming.body)
         if self._key and self._key.encode() in body:
@@ -202,6 +191,18 @@ class Endpoint:
             first,
             paused_s(coming.headers),
         )
+
+    def _fault_of(self, error: Exception, coming: _Coming) -> FaultClass:
+        of = self._aiohttp
+        if isinstance(error, of.ConnectionTimeoutError):
+            return FaultClass.CONNECTION
+        if isinstance(error, TimeoutError):
+            return FaultClass.TIMEOUT
+        if isinstance(error, of.ClientPayloadError):
+            return FaultClass.CUT
+        if isinstance(error, of.ClientResponseError | of.InvalidURL):
+            return FaultClass.MALFORMED  # what the server sends is no HTTP
+        return FaultClass.CONNECTION if coming.status is None else FaultClass.CUT
 
     async def _read(
         self, reply: "aiohttp.ClientResponse", coming: _Coming
