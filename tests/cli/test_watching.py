@@ -62,3 +62,12 @@ def test_away_from_a_terminal_a_line_is_printed_now_and_then(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[-1].endswith("resting")
+
+
+def test_on_a_terminal_the_tally_stands_in_place(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    with watching(show_score=False, currency="") as watch:
+        watch(tally(cost_micro=None))
+
+    assert "250/1,000 answered" in capsys.readouterr().err

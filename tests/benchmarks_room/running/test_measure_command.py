@@ -143,6 +143,19 @@ def test_a_folder_is_measured_in_this_process_and_entered(told, tmp_path):
     assert len(records.splitlines()) == entry.body["items"] == 70
 
 
+def test_a_prompt_that_the_model_cannot_hold_stops_the_run(told, tmp_path):
+    items = [json.loads(line) for line in SUMS.read_bytes().splitlines()[:3]]
+    items[1]["prompt"] = "1 + " * 3000
+    suite = tmp_path / "long.jsonl"
+    suite.write_text("".join(json.dumps(item) + "\n" for item in items))
+
+    code, out, _ = told("measure", MODEL, "--suite", suite, "--out", tmp_path / "run")
+
+    assert code == 2
+    assert "configuration" in out
+    assert "infrastructure_error 3" in out
+
+
 def test_the_same_model_gives_the_same_answers_again(told, tmp_path):
     few = tmp_path / "few.jsonl"
     few.write_bytes(b"".join(SUMS.read_bytes().splitlines(keepends=True)[:9]))

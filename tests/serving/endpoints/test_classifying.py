@@ -115,6 +115,12 @@ def test_a_refusal_in_its_own_field_is_an_answer_without_text():
     assert (found.fault, found.said.declines, found.said.text) == (None, True, "")
 
 
+def test_a_name_without_end_is_cut():
+    found = reply({**GOOD, "model": "m" * 10_000})
+
+    assert (found.fault, len(found.said.model)) == (FaultClass.WRONG_MODEL, 200)
+
+
 def test_tokens_that_are_not_told_are_unknown_and_not_zero():
     found = reply({**GOOD, "usage": {"prompt_tokens": 3, "completion_tokens": "many"}})
 

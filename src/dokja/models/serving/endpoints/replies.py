@@ -12,6 +12,7 @@ from typing import Any
 __all__ = ["Said", "UnreadableReplyError", "Usage", "error_of", "read_reply"]
 
 _END = b"[DONE]"
+_LONGEST_WORD = 200
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -151,7 +152,7 @@ def _message(message: Mapping[str, Any]) -> tuple[str, str, bool]:
 
 
 def _word(value: object) -> str | None:
-    return _writable(value) if isinstance(value, str) and value else None
+    return _writable(value[:_LONGEST_WORD]) if isinstance(value, str) and value else None
 
 
 def _writable(text: str) -> str:
