@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date
+from types import MappingProxyType
 
 import pytest
 
 from dokja.evidence.benchmarks.outcomes import Outcome
 from dokja.evidence.benchmarks.running import OpenRun, measured_draft, run_table
+from dokja.evidence.benchmarks.scorers import ALONE, Found
+from dokja.evidence.benchmarks.scorers.tasks import settled
 from dokja.evidence.ledger.kinds import check_body
-from dokja.values import canonical_bytes
+from dokja.values import Digest, canonical_bytes
 
 pytestmark = pytest.mark.loopback
 
@@ -164,6 +168,49 @@ def test_what_was_not_asked_is_not_run(run, quick, prices):
     assert told.said["causes"] == {"budget": told.outcomes["not_run"]}
     table = run_table([one.folder])
     assert (table.outcomes == Outcome.NOT_RUN.code).sum() == told.outcomes["not_run"]
+
+
+class Share:
+    """Gives the share of the answer's digits that are even: some score between 0 and 1."""
+
+    kind = "even-digits"
+    declaration = MappingProxyType({"scorer": "even-digits"})
+    digest = Digest.of(b"even-digits")
+
+    def score(self, task, reply, *, aids=ALONE):  # noqa: ARG002  # as all scorers are asked
+        digits = [int(sign) for sign in reply.text]
+        found = Found(answer=reply.text, rule="digits", start=0, stop=len(digits))
+        return settled(found, sum(n % 2 == 0 for n in digits) / len(digits), graded=True)
+
+
+def test_shares_are_kept_in_records_and_arrays(run):
+    one = run(25)
+    one.form = replace(one.form, scorer=Share())
+    one.go()
+
+    told = one.told()
+
+    lines = (one.folder / "records.jsonl").read_bytes().splitlines()
+    assert told.outcomes == {"scored": 25}
+    assert [each["score"] for each in one.records[20:25]] == [0.5, 1, 0.5, 1, 0.5]
+    assert [canonical_bytes(json.loads(line)) for line in lines] == lines
+    assert run_table([one.folder]).scores[20:25, 0, 0].tolist() == [0.5, 1, 0.5, 1, 0.5]
+
+
+def test_a_private_item_is_neither_told_nor_given_away_by_its_answer(run):
+    one = run(3)
+    first, *others = one.form.questions
+    hidden = replace(first, private=True, handle="sealed-1", item_digest=Digest.of(b"salted"))
+    one.form = replace(one.form, questions=(hidden, *others))
+    one.go()
+    one.told()
+
+    record, other = one.records[:2]
+    assert record["flags"] == ["private"]
+    assert record["outcome"] == "correct"
+    assert set(other) - set(record) == {"extracted", "prompt_digest", "request_digest"}
+    kept = [path for path in one.folder.rglob("*") if path.suffix in {".json", ".jsonl"}]
+    assert all(first.task.prompt.encode() not in path.read_bytes() for path in kept)
 
 
 def test_the_entry_of_a_run_fits_its_kind(run):
