@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dokja.decisions.rules.frontier import window
 from dokja.evidence.benchmarks.frontiers import (
     FrontierRule,
     ListedSystem,
@@ -69,6 +70,13 @@ def test_a_day_is_eligible_exactly_between_the_ends(freeze, months, days):
     turned = rule.turned(listed("x", day))
 
     assert (turned is None) == (rule.opens_on <= day <= freeze)
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 60))
+def test_the_window_is_that_of_the_rulebook(freeze, months):
+    rule = FrontierRule(rule="named", window_months=months, freeze_on=freeze)
+
+    assert (rule.opens_on, freeze) == window(freeze, months=months)
 
 
 def test_three_make_a_best_and_one_makes_a_name():

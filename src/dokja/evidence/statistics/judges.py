@@ -173,25 +173,14 @@ def corrected_rate(rate: Estimate, errors: JudgeErrors, *, level: float = 0.95) 
     if isinstance(found, Missing) or isinstance(missed, Missing):
         return chance
     z = NormalDist().inv_cdf((1 + level) / 2)
-    q, size = _softened(rate, worth=_worth(rate), z=z)
-    se, se_size = (found.value * _trials(found) + 1) / (_trials(found) + 2), _trials(found) + 2
-    sp, sp_size = (missed.value * _trials(missed) + 1) / (_trials(missed) + 2), _trials(missed) + 2
-    skill = se + sp - 1
-    if skill - z * math.sqrt(se * (1 - se) / se_size + sp * (1 - sp) / sp_size) <= 0:
+    bounds = _corrected_bounds(rate, found, missed, z=z)
+    if bounds is None:
         return chance
-    middle = (q + sp - 1) / skill
-    moved = 2 * z * z * (middle * se * (1 - se) / se_size - (1 - middle) * sp * (1 - sp) / sp_size)
-    variance = (
-        q * (1 - q) / size
-        + (1 - middle) ** 2 * sp * (1 - sp) / sp_size
-        + middle**2 * se * (1 - se) / se_size
-    )
-    error = math.sqrt(variance) / skill
-    value = (rate.value + missed.value - 1) / (found.value + missed.value - 1)
-    value = min(max(value, 0.0), 1.0)
-    low, high = middle + moved - z * error, middle + moved + z * error
+    low, high, error = bounds
     if high < 0 or low > 1:
         return Missing(reason=MissingReason.NOT_COMPARABLE, what=("rate", errors.language))
+    value = (rate.value + missed.value - 1) / (found.value + missed.value - 1)
+    value = min(max(value, 0.0), 1.0)
     return Estimate(
         value=value,
         low=min(max(low, 0.0), value),
@@ -332,6 +321,24 @@ def _errors(
         agreement=agreement,
         items=len(judged),
     )
+
+
+def _corrected_bounds(
+    rate: Estimate, found: Estimate, missed: Estimate, *, z: float
+) -> tuple[float, float, float] | None:
+    """Return Lang and Reiczigel's bounds and the standard error; None if the judge may guess."""
+    q, size = _softened(rate, worth=_worth(rate), z=z)
+    se, se_size = (found.value * _trials(found) + 1) / (_trials(found) + 2), _trials(found) + 2
+    sp, sp_size = (missed.value * _trials(missed) + 1) / (_trials(missed) + 2), _trials(missed) + 2
+    se_square, sp_square = se * (1 - se) / se_size, sp * (1 - sp) / sp_size
+    skill = se + sp - 1
+    if skill - z * math.sqrt(se_square + sp_square) <= 0:
+        return None
+    middle = (q + sp - 1) / skill
+    moved = middle + 2 * z * z * (middle * se_square - (1 - middle) * sp_square)
+    variance = q * (1 - q) / size + (1 - middle) ** 2 * sp_square + middle**2 * se_square
+    error = math.sqrt(variance) / skill
+    return moved - z * error, moved + z * error, error
 
 
 def _trials(share: Estimate) -> int:

@@ -7,6 +7,9 @@ is another question, and both answers belong side by side.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dokja.evidence.statistics.contrasts import Basis, Layout, Ratio, contrast
 from dokja.evidence.statistics.costs.systems import CostedSystem, check_systems, mean_cost
 from dokja.values import Measured, Missing, MissingReason
@@ -87,36 +90,41 @@ def cost_matched(
         ValueError: A label stands twice, shapes do not fit, or a cost is below 0.
     """
     check_systems([candidate, *references], layout=layout)
-    own = candidate.known_costs
-    unknown = tuple(sorted(each.label for each in references if each.known_costs is None))
+
+    def reached(among: Sequence[CostedSystem]) -> Reached | Missing:
+        return _reached(candidate, among, ratio=ratio, layout=layout, basis=basis, seed=seed)
+
     nothing = Missing(reason=MissingReason.NOT_MEASURED, what=("cost", candidate.label))
-    everybody = _reached(candidate, references, ratio=ratio, layout=layout, basis=basis, seed=seed)
-    if own is None:
-        return CostMatched(
-            candidate=candidate.label,
-            unit=unit,
-            budget=nothing,
-            matched=nothing,
-            unlimited=everybody,
-            dearer=(),
-            left_out=unknown,
-        )
-    budget = mean_cost(own, layout=layout, basis=basis, level=level)
-    within = [
-        each
-        for each in references
-        if each.known_costs is not None and layout.weights @ each.known_costs <= budget.value
-    ]
-    cheap = {each.label for each in within}
+    budget: Measured = nothing
+    within, dearer, left_out = _by_price(references, candidate.known_costs, layout=layout)
+    if candidate.known_costs is not None:
+        budget = mean_cost(candidate.known_costs, layout=layout, basis=basis, level=level)
     return CostMatched(
         candidate=candidate.label,
         unit=unit,
         budget=budget,
-        matched=_reached(candidate, within, ratio=ratio, layout=layout, basis=basis, seed=seed),
-        unlimited=everybody,
-        dearer=tuple(sorted({each.label for each in references} - cheap - set(unknown))),
-        left_out=unknown,
+        matched=nothing if isinstance(budget, Missing) else reached(within),
+        unlimited=reached(references),
+        dearer=dearer,
+        left_out=left_out,
     )
+
+
+def _by_price(
+    references: Sequence[CostedSystem], own: NDArray[np.float64] | None, *, layout: Layout
+) -> tuple[list[CostedSystem], tuple[str, ...], tuple[str, ...]]:
+    """Return who costs no more on average, and the labels of who costs more or cannot be told."""
+    within: list[CostedSystem] = []
+    dearer: list[str] = []
+    left_out: list[str] = []
+    for each in sorted(references, key=lambda one: one.label):
+        if each.known_costs is None:
+            left_out.append(each.label)
+        elif own is not None and layout.weights @ each.known_costs <= layout.weights @ own:
+            within.append(each)
+        elif own is not None:
+            dearer.append(each.label)
+    return within, tuple(dearer), tuple(left_out)
 
 
 def _reached(

@@ -107,11 +107,10 @@ def cost_view(
     known = [each for each in systems if each.known_costs is not None]
     scores = np.array([each.scores for each in known]).reshape(len(known), layout.items)
     costs = np.array([each.known_costs for each in known]).reshape(len(known), layout.items)
-    means = scores @ layout.weights, costs @ layout.weights
-    unbeaten = _unbeaten(means[0][None], means[1][None])[0]
+    unbeaten = _unbeaten((scores @ layout.weights)[None], (costs @ layout.weights)[None])[0]
     shares = np.zeros(len(known))
     for drawn in _drawn_means(scores, costs, layout=layout, basis=basis, seed=seed, draws=draws):
-        shares += _unbeaten(*drawn).sum(axis=0) / draws
+        shares += _unbeaten(*drawn).sum(axis=0)
     found = [
         SystemCost(
             label=each.label,
@@ -119,7 +118,7 @@ def cost_view(
             cost=mean_cost(costs[n], layout=layout, basis=basis, level=level),
             per_correct=_per_correct(costs[n], scores[n], layout=layout, basis=basis, level=level),
             unbeaten=bool(unbeaten[n]),
-            unbeaten_share=float(min(shares[n], 1.0)),
+            unbeaten_share=float(shares[n] / draws),
         )
         for n, each in enumerate(known)
     ]

@@ -198,19 +198,11 @@ def identities(
     found = {(i, j): followed(now[i], before[i], before[j], level=level) for i, j in pairs}
     logs = holm([math.log10(max(found[pair].p_other, 1e-300)) for pair in pairs])
     adjusted = dict(zip(pairs, (10.0**log for log in logs), strict=True))
-    unlike = []
-    for label in sorted(now):
-        like = [pair for pair in pairs if pair[0] == label and adjusted[pair] <= level]
-        if like:
-            best = max(like, key=lambda pair: (int((now[label] == before[pair[1]]).sum()), pair[1]))
-            unlike.append(
-                Likeness(
-                    declared=label,
-                    like=best[1],
-                    following=found[best],
-                    adjusted=adjusted[best],
-                )
-            )
+    unlike = [
+        each
+        for label in sorted(now)
+        if (each := _most_like(label, now, before, found=found, adjusted=adjusted, level=level))
+    ]
     to = {each.declared: each.like for each in unlike}
     powers = {
         pair: following_power(found[pair].differing, repeats=repeats, level=level / len(pairs))
@@ -226,3 +218,20 @@ def identities(
         weakest=weakest,
         level=level,
     )
+
+
+def _most_like(
+    label: str,
+    now: Mapping[str, NDArray[np.int64]],
+    before: Mapping[str, NDArray[np.int64]],
+    *,
+    found: Mapping[tuple[str, str], Following],
+    adjusted: Mapping[tuple[str, str], float],
+    level: float,
+) -> Likeness | None:
+    """Return whom this endpoint follows instead of itself, of several the one it follows most."""
+    like = [pair for pair, p in adjusted.items() if pair[0] == label and p <= level]
+    if not like:
+        return None
+    best = max(like, key=lambda pair: (int((now[label] == before[pair[1]]).sum()), pair[1]))
+    return Likeness(declared=label, like=best[1], following=found[best], adjusted=adjusted[best])

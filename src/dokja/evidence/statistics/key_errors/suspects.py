@@ -115,38 +115,25 @@ def suspect_keys(
     # Turned so that every key is option 0: what is compared is key against not key.
     turned = np.where(answers >= 0, (answers - keys[:, None]) % options, -1)
     model = answer_model(turned, options=options)
+    given, count = turned >= 0, max(_LEAST_DRAWN, _PER_ITEM * len(turned))
+    null = np.sort(_drawn_ratios(model, given, count=count, rng=rng))
     ratios, best = _ratios(model.fits(turned))
-    given = turned >= 0
-    drawn = max(_LEAST_DRAWN, _PER_ITEM * len(turned))
-    null = np.sort(_drawn_ratios(model, given, count=drawn, rng=rng))
-    beyond = drawn - np.searchsorted(null, ratios, side="left")
-    p = (1 + beyond) / (1 + drawn)
+    p = _p_values(ratios, null)
     adjusted = np.array(benjamini_hochberg(p.tolist()))
-    suspects = [
-        found
-        for item in np.flatnonzero(adjusted <= false_discovery).tolist()
-        if (
-            found := _suspect(
-                turned,
-                item,
-                answer=int(best[item]),
-                chances=(float(p[item]), float(adjusted[item])),
-            )
-        )
-    ]
+    suspects = []
+    for item in np.flatnonzero(adjusted <= false_discovery).tolist():
+        chances = (float(p[item]), float(adjusted[item]))
+        found = _suspect(turned, item, answer=int(best[item]), chances=chances)
+        if found is not None:
+            suspects.append(_turned_back(found, keys, options=options))
     accepted = float(p[adjusted <= false_discovery].max(initial=false_discovery / len(turned)))
     return KeyFindings(
-        suspects=tuple(
-            sorted(
-                (_turned_back(found, keys, options=options) for found in suspects),
-                key=lambda found: (found.p, found.item),
-            )
-        ),
+        suspects=tuple(sorted(suspects, key=lambda found: (found.p, found.item))),
         items=len(turned),
         systems=turned.shape[1],
         false_discovery=false_discovery,
         power=_power(model, given, null=null, accepted=accepted, rng=rng),
-        drawn=drawn,
+        drawn=count,
         spread=model.spread,
         gathering=model.gathering,
     )
@@ -189,6 +176,13 @@ def _drawn_ratios(
     return np.concatenate(found)
 
 
+def _p_values(ratios: NDArray[np.float64], null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how often a drawn ratio is as great, itself counted; `null` is sorted."""
+    beyond = len(null) - np.searchsorted(null, ratios, side="left")
+    p: NDArray[np.float64] = (1 + beyond) / (1 + len(null))
+    return p
+
+
 def _power(
     model: AnswerModel,
     given: NDArray[np.bool_],
@@ -203,7 +197,7 @@ def _power(
     # The key that is printed is an option that is wrong: it changes places with the true one.
     swapped = np.where(planted == 0, 1, np.where(planted == 1, 0, planted))
     ratios, _ = _ratios(model.fits(swapped))
-    p = (1 + len(null) - np.searchsorted(null, ratios, side="left")) / (1 + len(null))
+    p = _p_values(ratios, null)
     rest = model.abilities
     signed = [
         bool(_signs(*_seen(swapped[item], rest, answer=1)))

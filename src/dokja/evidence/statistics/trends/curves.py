@@ -185,6 +185,24 @@ def capability_curves(
     check_level(level)
     if not ridge > 0:
         raise ValueError(f"a ridge of {ridge} holds nothing")
+    design, names = _design(cells, anchor=anchor, ridge=ridge)
+    at, steps = _fitted(design)
+    return _told(design, at, names=names, level=level, steps=steps)
+
+
+def curves_over(
+    cells: Sequence[Cell], *, anchor: str, ridges: Sequence[float], level: float = 0.95
+) -> tuple[Curves, ...]:
+    """Return the curves for every ridge, so that nobody sees one without the others."""
+    return tuple(
+        capability_curves(cells, anchor=anchor, ridge=ridge, level=level) for ridge in ridges
+    )
+
+
+def _design(
+    cells: Sequence[Cell], *, anchor: str, ridge: float
+) -> tuple[_Design, tuple[list[str], list[str]]]:
+    """Return the cells as arrays, and the names of models and benchmarks."""
     models = sorted({cell.model for cell in cells})
     benchmarks = sorted({cell.benchmark for cell in cells})
     if len({(cell.model, cell.benchmark) for cell in cells}) < len(cells):
@@ -209,17 +227,7 @@ def capability_curves(
             f"{len(cells)} scores cannot place {len(models)} models and {len(benchmarks)} "
             "benchmarks; more scores than models and twice the benchmarks are needed"
         )
-    at, steps = _fitted(design)
-    return _told(design, at, names=(models, benchmarks), level=level, steps=steps)
-
-
-def curves_over(
-    cells: Sequence[Cell], *, anchor: str, ridges: Sequence[float], level: float = 0.95
-) -> tuple[Curves, ...]:
-    """Return the curves for every ridge, so that nobody sees one without the others."""
-    return tuple(
-        capability_curves(cells, anchor=anchor, ridge=ridge, level=level) for ridge in ridges
-    )
+    return design, (models, benchmarks)
 
 
 def _fitted(design: _Design) -> tuple[NDArray[np.float64], int]:
@@ -269,6 +277,38 @@ def _errors(design: _Design, at: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(squares, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Parameters as they are told: shifted to the anchor, with errors and what they rest on."""
+
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    ended: NDArray[np.bool_]
+    half: float
+    level: float
+
+    @classmethod
+    def of(cls, design: _Design, at: NDArray[np.float64], *, level: float) -> "_Places":
+        low, high = design.box()
+        shifted = at.copy()
+        shifted[: design.models + design.benchmarks] -= at[design.models + design.anchor]
+        df = len(design.score) - len(design.free)
+        half = student_quantile((1 + level) / 2, df=df)
+        return cls(shifted, _errors(design, at), (at <= low) | (at >= high), half, level)
+
+    def estimate(self, place: int, what: str, count: int) -> Estimate:
+        value, error = float(self.values[place]), float(self.errors[place])
+        return Estimate(
+            value=value,
+            low=value - self.half * error,
+            high=value + self.half * error,
+            level=self.level,
+            standard_error=error,
+            rests_on=((what, count),),
+            method="capability-curves, laplace",
+        )
+
+
 def _told(
     design: _Design,
     at: NDArray[np.float64],
@@ -279,28 +319,10 @@ def _told(
 ) -> Curves:
     models, benchmarks = names
     misses, _ = design.misses(at)
-    errors = _errors(design, at)
-    low, high = design.box()
-    ended = (at <= low) | (at >= high)
-    shifted = at.copy()
-    second = design.models + design.benchmarks
-    shifted[:second] -= at[design.models + design.anchor]
-    half = student_quantile((1 + level) / 2, df=len(misses) - len(design.free))
-
-    def estimate(place: int, what: str, count: int) -> Estimate:
-        value, error = float(shifted[place]), float(errors[place])
-        return Estimate(
-            value=value,
-            low=value - half * error,
-            high=value + half * error,
-            level=level,
-            standard_error=error,
-            rests_on=((what, count),),
-            method="capability-curves, laplace",
-        )
-
+    told = _Places.of(design, at, level=level)
     by_model = np.bincount(design.model, minlength=design.models).tolist()
     by_benchmark = np.bincount(design.benchmark, minlength=design.benchmarks).tolist()
+    first, second = design.models, design.models + design.benchmarks
     return Curves(
         anchor=benchmarks[design.anchor],
         ridge=design.ridge,
@@ -309,18 +331,18 @@ def _told(
                 system=name,
                 scale=f"capability curves, ridge {design.ridge:g}",
                 origin=f"difficulty of {benchmarks[design.anchor]}",
-                place=estimate(place, "benchmarks", by_model[place]),
+                place=told.estimate(n, "benchmarks", by_model[n]),
             )
-            for place, name in enumerate(models)
+            for n, name in enumerate(models)
         ),
         benchmarks=tuple(
             BenchmarkCurve(
                 benchmark=name,
-                difficulty=estimate(design.models + place, "models", by_benchmark[place]),
-                slope=estimate(second + place, "models", by_benchmark[place]),
-                at_the_end=bool(ended[design.models + place] or ended[second + place]),
+                difficulty=told.estimate(first + n, "models", by_benchmark[n]),
+                slope=told.estimate(second + n, "models", by_benchmark[n]),
+                at_the_end=bool(told.ended[first + n] or told.ended[second + n]),
             )
-            for place, name in enumerate(benchmarks)
+            for n, name in enumerate(benchmarks)
         ),
         half_squares=design.half_squares(at),
         rms=float(np.sqrt(misses @ misses / len(misses))),

@@ -81,45 +81,15 @@ def link_forms(
         ValueError: Lengths differ, a difficulty is not finite, or a name stands twice.
     """
     check_level(level)
-    if not (older.shape == newer.shape == (len(anchors),)) or len(set(anchors)) < len(anchors):
-        raise ValueError("each anchor needs one name and a difficulty on both forms")
+    _check(older, newer, anchors, screened_from=screened_from)
     differences = older - newer
-    if not np.isfinite(differences).all() or not screened_from > 0:
-        raise ValueError("difficulties must be finite, and the screen above 0")
-    if len(anchors) < _FEWEST:
-        raise NotComparableError(
-            f"{len(anchors)} anchors cannot show which of them drifted; at least {_FEWEST} are "
-            "needed, and 150 are advised"
-        )
-    low, middle, high = np.quantile(differences, [0.25, 0.5, 0.75])
-    away = differences - middle
-    scale = _SPREAD_OF_QUARTILES * (high - low)
-    robust = np.divide(away, scale, out=np.where(away == 0, 0.0, np.inf), where=scale > 0)
+    robust = _robust(differences)
     kept = np.abs(robust) < screened_from
-    layout = layout_of(
-        int(kept.sum()),
-        clusters=None
-        if clusters is None
-        else [c for c, k in zip(clusters, kept, strict=True) if k],
-    )
-    basis = Basis.ITEMS if clusters is None else Basis.CLUSTERS
-    found = spread(differences[kept], layout, basis=basis)
-    if not isinstance(found, Spread):
-        raise NotComparableError("the anchors that are left lie in one cluster")
-    value, error = float(differences[kept].mean()), _widened(found, screened_from)
-    half = student_quantile((1 + level) / 2, df=found.df) * error
+    lasting = None if clusters is None else np.array(clusters)[kept]
     names = np.array(anchors)
     gone = sorted(np.flatnonzero(~kept).tolist(), key=lambda n: (-abs(robust[n]), anchors[n]))
     return Link(
-        shift=Estimate(
-            value=value,
-            low=value - half,
-            high=value + half,
-            level=level,
-            standard_error=error,
-            rests_on=((basis.value, found.units), ("anchors", int(kept.sum()))),
-            method="mean anchor shift",
-        ),
+        shift=_mean_shift(differences[kept], lasting, screen=screened_from, level=level),
         kept=tuple(names[kept].tolist()),
         drifted=tuple((anchors[n], float(robust[n])) for n in gone),
         screened_from=screened_from,
@@ -157,6 +127,58 @@ def linked(score: TrendScore, link: Link, *, scale: str) -> TrendScore:
             standard_error=error,
             method=f"{place.method}, linked",
         ),
+    )
+
+
+def _check(
+    older: NDArray[np.float64],
+    newer: NDArray[np.float64],
+    anchors: Sequence[str],
+    *,
+    screened_from: float,
+) -> None:
+    if not (older.shape == newer.shape == (len(anchors),)) or len(set(anchors)) < len(anchors):
+        raise ValueError("each anchor needs one name and a difficulty on both forms")
+    if not np.isfinite(older - newer).all() or not screened_from > 0:
+        raise ValueError("difficulties must be finite, and the screen above 0")
+    if len(anchors) < _FEWEST:
+        raise NotComparableError(
+            f"{len(anchors)} anchors cannot show which of them drifted; at least {_FEWEST} are "
+            "needed, and 150 are advised"
+        )
+
+
+def _robust(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each difference lies from the median, in robust standard deviations."""
+    low, middle, high = np.quantile(differences, [0.25, 0.5, 0.75])
+    away, scale = differences - middle, _SPREAD_OF_QUARTILES * (high - low)
+    nowhere = np.where(away == 0, 0.0, np.inf)
+    robust: NDArray[np.float64] = np.divide(away, scale, out=nowhere, where=scale > 0)
+    return robust
+
+
+def _mean_shift(
+    differences: NDArray[np.float64],
+    clusters: NDArray[np.str_] | None,
+    *,
+    screen: float,
+    level: float,
+) -> Estimate:
+    """Return the mean of the differences that were kept, by clusters where there are any."""
+    basis = Basis.ITEMS if clusters is None else Basis.CLUSTERS
+    found = spread(differences, layout_of(len(differences), clusters=clusters), basis=basis)
+    if not isinstance(found, Spread):
+        raise NotComparableError("the anchors that are left lie in one cluster")
+    value, error = float(differences.mean()), _widened(found, screen)
+    half = student_quantile((1 + level) / 2, df=found.df) * error
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        level=level,
+        standard_error=error,
+        rests_on=((basis.value, found.units), ("anchors", len(differences))),
+        method="mean anchor shift",
     )
 
 
