@@ -1,6 +1,7 @@
 """`dokja compare`: whether a model reaches the required share of the frontier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import click
 from rich.console import Console
 
 from dokja import __version__
-from dokja.cli.comparing import Asked, asked_by_options, asked_by_rulebook, labels_of, tables_at
+from dokja.cli.compared import Outcomes, is_run, outcomes_at, unproven
+from dokja.cli.comparing import Asked, asked_by_options, asked_by_rulebook, labels_of
 from dokja.cli.observations import ACTOR
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
@@ -24,6 +26,7 @@ from dokja.evidence.benchmarks.comparing import (
 from dokja.evidence.benchmarks.comparing import (
     compare as compare_tables,
 )
+from dokja.evidence.benchmarks.running import read_plan
 from dokja.evidence.ledger import Programme
 from dokja.evidence.ledger.kinds import Model, read_body
 from dokja.evidence.statistics.contrasts import Clearance
@@ -95,17 +98,25 @@ def compare(candidate: str, *, as_json: bool, **given: Any) -> int:
       dokja compare garam-1 --rulebook rulebook.toml --stage final --in build/final
     """
     book = _rulebook(given)
+    candidate = _run_or_label(candidate, given)
     with Console(stderr=True).status("reading"):
         if book is not None:
             labels = labels_of(given["labels"])
             asked = asked_by_rulebook(book, candidate, stage=given["stage"], labels=labels)
         else:
             asked = asked_by_options(candidate, given)
-        tables, evidence = tables_at(asked, given["places"])
-    with Console(stderr=True).status("comparing"):
-        found = compare_tables(tables, asked.question, doubts=asked.doubts)
-    said = document(found, evidence=evidence, software=_SOFTWARE)
-    appended = _append(found, asked, given=given, evidence=evidence, book=book)
+        read = outcomes_at(given["places"], candidate=asked.question.candidate, names=asked.names)
+    with ExitStack() as held:
+        programme = (
+            held.enter_context(unbroken(given["ledger"])) if given["ledger"] is not None else None
+        )
+        doubts = read.doubts | (unproven(programme, read) if programme is not None else frozenset())
+        with Console(stderr=True).status("comparing"):
+            found = compare_tables(read.tables, asked.question, doubts=doubts)
+        said = document(found, evidence=read.evidence, software=_SOFTWARE)
+        appended = None
+        if programme is not None and book is not None:
+            appended = _append(programme, found, asked=asked, given=given, read=read, book=book)
     if as_json:
         emit(said)
     else:
@@ -114,6 +125,20 @@ def compare(candidate: str, *, as_json: bool, **given: Any) -> int:
             say()
             say(f"appended to {given['ledger']}: {appended}")
     return _CODES[found.verdict]
+
+
+def _run_or_label(said: str, given: dict[str, Any]) -> str:
+    """Return a system's label; where a run folder was named, its outcomes are read as well."""
+    listed = [said, *given["references"]]
+    labels = []
+    for one in listed:
+        if is_run(Path(one)):
+            given["places"] = (*given["places"], Path(one))
+            labels.append(read_plan(Path(one)).system.label)
+        else:
+            labels.append(one)
+    given["references"] = tuple(labels[1:])
+    return labels[0]
 
 
 def _rulebook(given: Mapping[str, Any]) -> Rulebook | None:
@@ -136,37 +161,35 @@ def _rulebook(given: Mapping[str, Any]) -> Rulebook | None:
 
 
 def _append(
+    programme: Programme,
     found: Comparison,
-    asked: Asked,
     *,
+    asked: Asked,
     given: Mapping[str, Any],
-    evidence: Sequence[str],
-    book: Rulebook | None,
-) -> str | None:
-    """Append the answer to a programme's ledger; return the entry's id, None without a ledger."""
-    if given["ledger"] is None or book is None:
-        return None
-    with unbroken(given["ledger"]) as programme:
-        team, invented = _team(programme, asked.model)
-        day = now().date() if given["day"] is None else given["day"].date()
-        draft, data = reach_draft(
-            found,
-            Occasion(
-                stage=given["stage"],
-                team=team,
-                model=asked.model,
-                rulebook=book.version,
-                on=day,
-                actor=ACTOR,
-            ),
-            software=_SOFTWARE,
-            evidence=evidence,
-            invented=invented,
-        )
-        if all(entry.id != draft.id for entry in programme.ledger.entries(kind="reach")):
-            programme.blobs.put(data)
-            programme.ledger.append([draft], at=now())
-    return draft.id
+    read: Outcomes,
+    book: Rulebook,
+) -> str:
+    """Append the answer to a programme's ledger, once; return the entry's id."""
+    team, invented = _team(programme, asked.model)
+    day = now().date() if given["day"] is None else given["day"].date()
+    draft, data = reach_draft(
+        found,
+        Occasion(
+            stage=given["stage"],
+            team=team,
+            model=asked.model,
+            rulebook=book.version,
+            on=day,
+            actor=ACTOR,
+        ),
+        software=_SOFTWARE,
+        evidence=read.evidence,
+        invented=invented,
+    )
+    if all(entry.id != draft.id for entry in programme.ledger.entries(kind="reach")):
+        programme.blobs.put(data)
+        programme.ledger.append([draft], at=now())
+    return str(draft.id)
 
 
 def _team(programme: Programme, model: str) -> tuple[str, bool]:

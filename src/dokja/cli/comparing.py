@@ -1,8 +1,7 @@
-"""What `dokja compare` is asked, by options or by a rulebook, and which outcomes it reads."""
+"""What `dokja compare` is asked, by options or by a rulebook."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,19 +11,18 @@ from dokja.errors import InputError, Mistake
 from dokja.evidence.benchmarks.comparing import BY_CATEGORY, Question, openable
 from dokja.evidence.benchmarks.conventions import CONVENTIONS, Convention, read_convention
 from dokja.evidence.benchmarks.outcomes import Outcome
-from dokja.evidence.benchmarks.storing import read_import
-from dokja.evidence.benchmarks.tables import OutcomeTable
 from dokja.evidence.statistics.contrasts import (
     Combine,
-    Doubt,
     FrontierOf,
     GeneraliseTo,
     ReferenceMode,
     reach_terms,
 )
-from dokja.values import Digest
 
-__all__ = ["Asked", "asked_by_options", "asked_by_rulebook", "labels_of", "tables_at"]
+__all__ = ["Asked", "asked_by_options", "asked_by_rulebook", "labels_of"]
+
+
+_MOST_TIMES = 10  # whoever types 95 means 95 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +30,13 @@ class Asked:
     """A question, and how the tables' labels are called in a programme.
 
     Attributes:
-        question: With the tables' own labels.
-        model: The candidate's id in a ledger.
-        names: Labels of the tables, by what the rulebook calls the systems.
-        doubts: What is known before anything is read.
+            model: The candidate's id in a ledger.
+        names: Labels of the tables, by what a rulebook or the options call the systems.
     """
 
     question: Question
     model: str
     names: Mapping[str, str]
-    doubts: frozenset[Doubt] = frozenset()
 
 
 def asked_by_options(candidate: str, given: Mapping[str, Any]) -> Asked:
@@ -65,10 +60,12 @@ def asked_by_options(candidate: str, given: Mapping[str, Any]) -> Asked:
         )
     except ValueError as error:
         raise click.UsageError(f"--ratio: {error}") from error
+    if terms.ratio > _MOST_TIMES:
+        raise click.UsageError(f"--ratio {given['ratio']}: expected a share such as 0.95")
     labels = labels_of(given["labels"])
     question = Question(
-        candidate=labels.get(candidate, candidate),
-        references=tuple(labels.get(name, name) for name in given["references"]),
+        candidate=candidate,
+        references=tuple(given["references"]),
         terms=terms,
         convention=convention,
         open=openable(convention),
@@ -113,8 +110,8 @@ def asked_by_rulebook(
         )
     view, verdict = frontier.view, frontier.verdict
     question = Question(
-        candidate=labels.get(candidate, candidate),
-        references=tuple(labels.get(one.name, one.name) for one in frontier.systems),
+        candidate=candidate,
+        references=tuple(one.name for one in frontier.systems),
         terms=reach_terms(
             verdict.ratio,
             seed=book.probability.seed,
@@ -135,33 +132,6 @@ def asked_by_rulebook(
         may_lack=frontier.on_reference_lost == "without-it",
     )
     return Asked(question=question, model=candidate, names=labels)
-
-
-def tables_at(
-    asked: Asked, places: Sequence[Path]
-) -> tuple[tuple[OutcomeTable, ...], tuple[str, ...]]:
-    """Return the tables that a question is asked of, and digests of what they were read from.
-
-    Systems are called what the rulebook calls them where labels were given.
-
-    Raises:
-        UsageError: No table is named.
-        TableError: A folder holds no import, or was changed after it was written.
-    """
-    if not places:
-        raise click.UsageError("nothing to read: --in TABLE, a folder that dokja import wrote")
-    back = {label: name for name, label in asked.names.items()}
-    tables, evidence = [], []
-    for place in places:
-        imported, _ = read_import(place)
-        table = imported.table
-        if asked.question.candidate not in table.systems:
-            table = next(
-                (one for one in imported.alone if asked.question.candidate in one.systems), table
-            )
-        tables.append(replace(table, systems=tuple(back.get(s, s) for s in table.systems)))
-        evidence.append(f"table:{Digest.of((place / 'table.json').read_bytes())}")
-    return tuple(tables), tuple(evidence)
 
 
 def labels_of(pairs: Sequence[str]) -> dict[str, str]:
