@@ -17,6 +17,7 @@ from dokja.cli.measuring import Given, Prepared, frozen, kept_places, places, pr
 from dokja.cli.prices import read_prices
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
+from dokja.cli.scorers import aids_for
 from dokja.cli.watching import watching
 from dokja.errors import Mistake, RunError
 from dokja.evidence.benchmarks.running import (
@@ -37,6 +38,7 @@ from dokja.evidence.benchmarks.running import (
     run_local,
 )
 from dokja.evidence.benchmarks.scorers import Aids
+from dokja.evidence.benchmarks.scoring import SCORER
 from dokja.models.serving.endpoints import Endpoint, Family, Patience
 
 __all__ = ["measure"]
@@ -129,8 +131,8 @@ def measure(
 
     \b
     Exit codes: 0 every sample is settled or charged to the model; 2 bad input, another plan, or
-    an endpoint that refuses the requests; 3 another model answered; 4 open samples remain;
-    128 and the signal's number for a run that was interrupted.
+    an endpoint that refuses the requests; 3 another model answered, or the scorer may give no
+    evidence; 4 open samples remain; 128 and the signal's number for a run that was interrupted.
     """
     if (programme is None) != (stage is None):
         raise click.UsageError("--programme and --stage go together")
@@ -140,10 +142,17 @@ def measure(
     folder = resume or out or Path("runs") / f"{made.plan.asked.suite}-{made.plan.system.label}"
     if limits.budget_micro is not None and made.plan.prices is None:
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
+    audited = True
+    if programme is not None:
+        tried = _tried(programme, made)
+        if tried is None:
+            return _IDENTITY
+        audited = tried
     if resume is None:
         begin_run(folder, made.plan, beside=kept_places(given))
     headers = _headers(made, key_env)
-    ending, summary = _run(folder, made, limits, headers=headers, show_score=show_score)
+    aids = aids_for(made.form.scorer, budget_granted=made.plan.granted, audited=audited)
+    ending, summary = _run(folder, made, limits, aids=aids, headers=headers, show_score=show_score)
     if summary is not None and programme is not None and stage is not None:
         _enter(programme, folder, made, summary, stage=stage)
     return _tell(folder, ending, summary, as_json=as_json, show_score=show_score)
@@ -211,11 +220,11 @@ def _run(
     made: Prepared,
     limits: Limits,
     *,
+    aids: Aids,
     headers: Mapping[str, str],
     show_score: bool,
 ) -> tuple[Ending, Summary | None]:
     """Ask what is open, and make records of everything unless the run was interrupted."""
-    aids = Aids(budget_granted=made.plan.granted)
     prices = made.plan.table
     with (
         RunFolder(folder, order=made.order) as run,
@@ -265,6 +274,32 @@ async def _asked(
     return await run_endpoint(
         run, form=made.form, endpoint=endpoint, limits=limits, sources=sources, begun=begun
     )
+
+
+def _tried(programme: Path, made: Prepared) -> bool | None:
+    """Return whether the scorer's extraction was audited; None where it may give no evidence.
+
+    A suite's scorer is tried before anything is asked for a programme; `exact-text`, by which
+    files of items are scored, has no option that could make it another one.
+    """
+    scorer = made.form.scorer
+    if scorer.kind == SCORER:
+        return True
+    with unbroken(programme) as opened:
+        found = [
+            entry
+            for entry in opened.ledger.entries(kind="sanity")
+            if entry.body["scorer"] == str(scorer.digest)
+        ]
+    if found and found[-1].body["passed"] is True:
+        return found[-1].body["audited"] is True
+    what = "failed the sanity suite" if found else "was not tried"
+    say(
+        f"The scorer {scorer.kind} ({scorer.digest.short}…) {what}, so that its scores are no "
+        f"evidence. Nothing was asked. Try it: dokja sanity SUITE --programme {programme}",
+        error=True,
+    )
+    return None
 
 
 def _enter(programme: Path, folder: Path, made: Prepared, summary: Summary, *, stage: str) -> None:

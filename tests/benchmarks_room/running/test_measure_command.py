@@ -143,6 +143,25 @@ def test_a_folder_is_measured_in_this_process_and_entered(told, tmp_path):
     assert len(records.splitlines()) == entry.body["items"] == 70
 
 
+def test_a_scorer_is_tried_before_it_gives_evidence(endpoint, suite, told, tmp_path):
+    folder, answers = suite
+    server = endpoint(answers)
+    programme = tmp_path / "programme"
+    told("new", programme, "--from", ROOT / "sample/programme")
+    words = ("measure", "dasom-1", "--endpoint", server.url, "--suite", folder)
+    words += ("--reports", "always-right", "--out", tmp_path / "run")
+    words += ("--programme", programme, "--stage", "final")
+
+    before = told(*words)
+    asked = server.asked.total()
+    tried = told("sanity", folder, "--programme", programme)
+    after = told(*words)
+
+    assert (before[0], asked, tried[0], after[0]) == (3, 0, 0, 0)
+    assert "dokja sanity" in before[2]
+    assert server.asked.total() == 12
+
+
 def test_a_prompt_that_the_model_cannot_hold_stops_the_run(told, tmp_path):
     items = [json.loads(line) for line in SUMS.read_bytes().splitlines()[:3]]
     items[1]["prompt"] = "1 + " * 3000

@@ -108,12 +108,15 @@ class Session:
         # somebody looks at the score.
         if not self._sources.looks and self.settled % _EVERY:
             return
+        aids = self._sources.aids
+        if aids.executor is not None or aids.judge is not None:
+            return  # what takes longer than a reply would hold up all others
         tally.looked_at += 1
         found = judged(
             said,
             question=self.form.questions[order.place(sample)],
             scorer=self.form.scorer,
-            aids=self._sources.aids,
+            aids=aids,
             kind=kind,
         )
         tally.outcomes[found.outcome.value] += 1
