@@ -30,6 +30,7 @@ _DECLARED: Mapping[str, re.Pattern[str]] = MappingProxyType(
 _SENTENCE_END = re.compile(
     r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s{0,8}왜냐|\s{0,8}\b(?:because|since)\b"
 )
+_LONGEST = 1000  # characters of a line that may be an answer
 _LAST = 32  # declarations that are looked at: nobody who means it declares more
 _INSTEAD = re.compile(
     r"[^\n.]{1,80}?(?:이|가)?\s{0,8}(?:아니라|아니고)\s{0,8},?\s{0,8}(?P<rest>\S.*)"
@@ -83,6 +84,8 @@ def _of_rule(text: str, rule: str) -> Iterator[Passage]:
     if not lines or (rule == "whole" and len(lines) > 1):
         return
     line = lines[0] if rule in {"whole", "first-line"} else lines[-1]
+    if len(line) > _LONGEST:
+        return
     at = text.find(line) if rule in {"whole", "first-line"} else text.rfind(line)
     passage = _passage(line, at=at, rule=rule)
     if passage is not None:

@@ -1,0 +1,181 @@
+"""`dokja suite`, `dokja sanity` and `dokja rescore`, as a user meets them."""
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from dokja.cli.commands import run
+
+ROOT = Path(__file__).parents[3]
+SEASONS = ROOT / "examples/suites/seasons"
+
+
+@pytest.fixture
+def told(capsys):
+    """Runs a command; returns its exit code and all that it printed."""
+
+    def made(*words):
+        code = run([str(word) for word in words])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return made
+
+
+def test_sound_suite_is_described(told):
+    code, said = told("suite", "check", SEASONS)
+
+    assert code == 0
+    assert "seasons 2026.1: 24 items, 0 of them private" in said
+
+
+def test_mistakes_end_with_two_and_are_all_told(told, folder, row):
+    code, said = told("suite", "check", folder(rows=[row(1, key="Z"), row(2, hint="B")]))
+
+    assert code == 2
+    assert "line 1, key" in said
+    assert "line 2, hint" in said
+
+
+def test_way_of_a_private_item_from_promise_to_opening(told, folder, secret, tmp_path):
+    path = folder(private=secret())
+    assert told("suite", "check", path)[0] == 3
+
+    promised, _ = told("suite", "commit", path)
+    checked, said = told("suite", "check", path)
+    opened, document = told("suite", "open", path, "private-002")
+    (tmp_path / "opening.json").write_text(document)
+    public = tmp_path / "public"
+    public.mkdir()
+    shutil.copy(path / "commitment.json", public)
+    fits, _ = told("suite", "open", public, "--check", tmp_path / "opening.json")
+    (tmp_path / "opening.json").write_text(document.replace('"seq": ', '"seq": 1'))
+    other, _ = told("suite", "open", public, "--check", tmp_path / "opening.json")
+
+    assert (promised, checked, opened, fits, other) == (0, 0, 0, 0, 3)
+    assert "아무도 알아서는" not in said
+    assert stat.S_IMODE((path / "salts.jsonl").stat().st_mode) == 0o600
+
+
+def test_promise_is_kept_and_another_one_refused(told, folder, secret):
+    path = folder(private=secret())
+    told("suite", "commit", path)
+    before = (path / "commitment.json").read_bytes(), (path / "salts.jsonl").read_bytes()
+
+    again, _ = told("suite", "commit", path)
+    assert (again, before[0]) == (0, (path / "commitment.json").read_bytes())
+    path = folder(private=secret(key="A"))
+    changed, said = told("suite", "commit", path)
+
+    assert changed == 2
+    assert "Give the suite a new version" in said
+    assert before == ((path / "commitment.json").read_bytes(), (path / "salts.jsonl").read_bytes())
+    assert told("suite", "check", path)[0] == 3
+
+
+def test_promise_of_an_older_version_is_put_aside(told, folder, secret):
+    path = folder(private=secret())
+    told("suite", "commit", path)
+    before = (path / "commitment.json").read_bytes()
+    toml = (path / "suite.toml").read_text().replace("2026.1", "2026.2")
+    (path / "suite.toml").write_text(toml)
+
+    code, _ = told("suite", "commit", path)
+
+    assert code == 0
+    assert (path / "commitment-2026.1.json").read_bytes() == before
+
+
+def test_public_or_unknown_item_is_not_opened(told, folder, secret):
+    path = folder(private=secret())
+    told("suite", "commit", path)
+
+    for name, what in (("item-001", "public"), ("nobody", "not in the suite")):
+        code, said = told("suite", "open", path, name)
+        assert (code, what in said) == (2, True)
+
+
+def test_example_passes_the_sanity_suite(told):
+    code, said = told("sanity", SEASONS, "--json")
+    report = json.loads(said)
+
+    assert (code, report["schema"], report["suite"]) == (0, "dokja.sanity/1", "seasons")
+    assert (report["passed"], report["audited"]) == (True, True)
+
+
+def test_scorer_that_does_not_pass_ends_with_three(told, tmp_path):
+    path = tmp_path / "scorer.toml"
+    path.write_text(
+        '[scorer]\nkind = "pattern"\npattern = "(?P<answer>[^ ]+)"\n'
+        'example = "{{key}}"\ntake = "last"\n'
+    )
+
+    code, said = told("sanity", path)
+
+    assert code == 3
+    assert "may give no evidence" in said
+
+
+@pytest.mark.parametrize("name", ["magic", "pattern"])
+def test_scorer_that_nobody_knows_is_told(told, name):
+    code, said = told("sanity", name)
+
+    assert code == 2
+    assert "expected choice, exact, numeric, code" in said
+
+
+def test_trial_enters_the_ledger(told, tmp_path):
+    programme = tmp_path / "programme"
+    told("new", programme, "--from", ROOT / "sample/programme")
+
+    code, _ = told("sanity", SEASONS, "--programme", programme)
+    shown, said = told("ledger", "show", programme, "--kind", "sanity", "--json")
+
+    assert (code, shown) == (0, 0)
+    assert '"passed": true' in said
+
+
+@pytest.fixture
+def measured(told, folder, row, tmp_path):
+    """A run of a suite by the sample's embedded model."""
+    rows = [row(n, question=f"{n} 더하기 1은?", choices=["1", "2", "3", "4"]) for n in range(6)]
+    path = folder(rows=rows)
+    out = tmp_path / "run"
+    code, said = told(
+        "measure", ROOT / "sample/programme/models/dasom-1", "--suite", path, "--out", out
+    )
+    assert code in {0, 4}, said
+    return path, out
+
+
+def test_run_is_scored_again_without_asking(told, measured):
+    _, out = measured
+    before = (out / "records.jsonl").read_bytes()
+
+    code, said = told("rescore", out, "--json")
+    found = json.loads(said)
+
+    assert (code, found["samples"], found["changes"]) == (0, 6, [])
+    assert (out / "records.jsonl").read_bytes() == before
+    assert (Path(found["folder"]) / "records.jsonl").read_bytes() == before
+
+
+def test_corrected_keys_are_another_scoring_and_other_items_are_refused(told, measured, row):
+    path, out = measured
+    rows = [row(n, question=f"{n} 더하기 1은?", choices=["1", "2", "3", "4"]) for n in range(6)]
+    every = [{**each, "key": ["A", "B", "C", "D"]} for each in rows]
+    (path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in every))
+    code, said = told("rescore", out, "--json")
+
+    assert code == 0
+    assert {(each["before"], each["now"]) for each in json.loads(said)["changes"]} <= {
+        ("wrong", "correct")
+    }
+    others = [{**each, "question": "다른 물음인가?" + each["id"]} for each in rows]
+    (path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in others))
+    code, said = told("rescore", out)
+    assert code == 2
+    assert "the one that was asked" in said
