@@ -56,6 +56,17 @@ def test_core_needs_no_torch_and_no_web_framework():
     assert heavy == []
 
 
+def test_engines_are_locked_at_the_versions_of_their_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = (ROOT / "requirements/engines.txt").read_text()
+
+    pins = [need for need in project["optional-dependencies"]["engines"] if "==" in need]
+
+    bare = [re.sub(r"\[.*\]", "", pin) for pin in pins]
+    assert [pin.partition("==")[0] for pin in bare] == ["inspect-ai", "lm-eval"]
+    assert all(f"\n{pin} \\" in locked for pin in bare)
+
+
 def test_tests_with_engines_stand_where_they_are_looked_for():
     mark = "pytest.mark." + "engines"
 

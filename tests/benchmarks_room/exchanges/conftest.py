@@ -137,13 +137,14 @@ def upstream():
 
 
 @contextlib.asynccontextmanager
-async def proxied(recorder, url, *, idle_s=5.0):
+async def proxied(recorder, url, *, idle_s=5.0, shutdown_s=5.0):
     """Serve a proxy; give its address and itself."""
     async with new_client(idle_s=idle_s) as client:
         proxy = Proxy(
             recorder, upstream=url, client=client, clock=ticking(), ticks=time.monotonic_ns
         )
         runner, port = await listening(proxy.server, port=0)
+        runner._shutdown_timeout = shutdown_s
         try:
             yield f"http://127.0.0.1:{port}", proxy
         finally:

@@ -298,6 +298,26 @@ def test_nothing_is_answered_that_could_not_be_kept(through, kit, tmp_path):
     assert (len(server.heads), len(found.exchanges)) == (1, 0)
 
 
+def test_what_is_under_way_when_recording_is_told_to_end_is_kept_as_asked(
+    record, kit, upstream, tmp_path
+):
+    server = upstream(in_order([[2.0]]))
+
+    async def both():
+        async with kit.proxied(recorder, server.url, shutdown_s=0.05) as (url, _):
+            leaving = asyncio.ensure_future(asked(url))
+            while not server.heads:  # noqa: ASYNC110  # a thread of its own writes it
+                await asyncio.sleep(0.01)
+        with pytest.raises(aiohttp.ClientError):
+            await leaving
+
+    with record() as recorder:
+        asyncio.run(both())
+
+    (exchange,) = read_recording(tmp_path / "store").exchanges
+    assert (exchange.status, exchange.fault, exchange.is_faulty) == (None, Fault.CUT, True)
+
+
 def test_it_is_no_proxy_for_any_host(through, kit):
     async def talk(url, *_):
         port = int(url.rpartition(":")[2])

@@ -164,6 +164,21 @@ def test_head_over_other_lines_is_refused(record, kit, store, tmp_path):
         read_recording(store)
 
 
+def test_line_of_a_newer_kind_is_not_called_an_edit(store):
+    before = lines(store)
+    chain = bytes.fromhex(json.loads(before[-1])["chain"])
+    bare = canonical_bytes({"kind": "later", "n": 1})
+    after = sha256(chain + bare).hexdigest()
+    with (store / "journal.jsonl").open("ab") as journal:
+        journal.write(bare[:-1] + f',"chain":"{after}"}}\n'.encode())
+
+    with pytest.raises(RecordingError, match="A newer Dokja may know it") as caught:
+        read_recording(store)
+
+    assert not isinstance(caught.value, RecordingBrokenError)
+    assert caught.value.mistakes[0].place == "line 6"
+
+
 def test_forged_head_is_refused(store):
     note = (store / "head.note").read_text().replace("\n5\n", "\n4\n")
     (store / "head.note").write_text(note)

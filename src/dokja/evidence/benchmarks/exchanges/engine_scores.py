@@ -5,6 +5,7 @@ own form (`.eval`) or in JSON. Figures are compared as they are written, to the 
 answers must give the same score, not nearly the same.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 
 from dokja.errors import InputError, Mistake
 from dokja.evidence.benchmarks.importers.zips import open_zip
-from dokja.values import parse_json
 
 __all__ = ["Difference", "Scores", "differences", "newest_result", "read_scores"]
 
@@ -97,7 +97,8 @@ def read_scores(path: Path) -> Scores:
     """
     file = newest_result(path)
     try:
-        said = parse_json(_header(file) if file.suffix == ".eval" else file.read_bytes())
+        raw = _header(file) if file.suffix == ".eval" else file.read_bytes()
+        said = json.loads(raw, parse_constant=str)  # engines write NaN, which JSON does not know
         values = dict(_lm_eval(said) if "versions" in said or "n-shot" in said else _inspect(said))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "a result file of lm-eval, or a log of Inspect"

@@ -164,8 +164,9 @@ class _Walk:
         try:
             self._note(parsed(raw))
         except (ValueError, KeyError, TypeError) as error:
-            message = self._mistake(f"a line that says otherwise ({error})", "a line of a store")
-            raise RecordingError([message]) from error
+            read = f"a line that says otherwise ({error})"
+            mistake = self._mistake(read, "a line of a store", remedy="A newer Dokja may know it.")
+            raise RecordingError([mistake]) from error
 
     def head(self) -> Head:
         """Return what the first line says."""
@@ -205,13 +206,13 @@ class _Walk:
                 message = "it does not belong here"
                 raise ValueError(message)
 
-    def _mistake(self, read: str, expected: str) -> Mistake:
+    def _mistake(self, read: str, expected: str, *, remedy: str = _TO_MIRROR) -> Mistake:
         return Mistake(
             file=str(self._path),
             place=f"line {self.lines}",
             read=read,
             expected=expected,
-            remedy=_TO_MIRROR,
+            remedy=remedy,
         )
 
     def _broken(self, read: str, expected: str) -> RecordingBrokenError:

@@ -34,8 +34,13 @@ _HOP = frozenset(
     }
 )
 _NOT_SENT = _HOP | {"host", "accept-encoding", "expect"}
-_KEPT = frozenset({"content-type", "content-encoding", "retry-after", "retry-after-ms", "date"})
-_KEPT_PREFIXES = ("x-ratelimit-", "x-request-id", "openai-", "anthropic-ratelimit-")
+_KEPT = frozenset(
+    {
+        *("content-type", "content-encoding", "retry-after", "retry-after-ms", "date"),
+        *("x-request-id", "openai-model", "openai-version", "openai-processing-ms"),
+    }
+)
+_KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 @dataclass(slots=True)
@@ -156,6 +161,10 @@ class Proxy:
             flow.fault = Fault.CUT
         except (aiohttp.ClientError, OSError):
             flow.fault = Fault.CUT if flow.status is not None else Fault.CONNECTION
+        except asyncio.CancelledError:  # told to stop while it was asked: paid, and not known
+            flow.fault = Fault.CUT
+            self._recorder.add(asked, self._come(flow), key=key)
+            raise
         if flow.fault is None and gone(request):
             flow.taken = False
         self._recorder.add(asked, self._come(flow), key=key)
