@@ -186,7 +186,8 @@ def _counts(one: OutcomeTable, system: str) -> Mapping[str, int]:
 
 def _tell(imported: Imported) -> None:
     one = imported.table
-    say(f"{one.suite}: {len(one.items):,} items, {len(one.systems)} systems that can be paired")
+    systems = "one system" if len(one.systems) == 1 else f"{len(one.systems)} systems"
+    say(f"{one.suite}: {len(one.items):,} items, {systems} that can be paired")
     if imported.alone:
         names = ", ".join(each.systems[0] for each in imported.alone)
         say(f"alone, with a score but no pairing: {names}")

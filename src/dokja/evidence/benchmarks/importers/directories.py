@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["Entry", "NoDirectoryError", "entries_of"]
+__all__ = ["Entry", "NoDirectoryError", "entries_of", "name_digest"]
 
 _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -50,11 +50,11 @@ class Entry:
     method: int
     flags: int
 
-    @property
-    def name_digest(self) -> int:
-        """Eight bytes that stand for the name."""
-        digest = hashlib.blake2b(self.name.encode(errors="surrogatepass"), digest_size=8)
-        return int.from_bytes(digest.digest(), "little")
+
+def name_digest(name: str) -> int:
+    """Return eight bytes that stand for a name."""
+    digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
 
 
 def entries_of(stream: BinaryIO) -> Iterator[Entry]:

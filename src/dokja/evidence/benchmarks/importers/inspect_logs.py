@@ -8,7 +8,7 @@ non-answer is, a log of Inspect does not show: neither the budget nor the extrac
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,9 @@ _ENTRIES = re.compile(
     r"|/(messages|events|calls|attachments)/\d+\.json|/events/(stats|uuids)\.json)"
 )
 _SAMPLE = re.compile(r"samples/.+_epoch_\d+(\.json|/sample\.json)")
-_CHUNK = re.compile(r"(samples/.+_epoch_\d+)/attachments/(\d+)\.json")
-_HEADS = re.compile(r"header\.json|_journal/start\.json")
-_READ = re.compile(
-    r"samples/.+_epoch_\d+(\.json|/(sample|attachments/\d+)\.json)|_journal/summaries/\d+\.json"
-)
-_CATEGORISED = re.compile(rf"{_READ.pattern}|samples/.+_epoch_\d+/metadata\.json")
+_READ = re.compile(r"samples/.+_epoch_\d+(\.json|/sample\.json)|_journal/summaries/\d+\.json")
 _SUMMARIES = re.compile(r"_journal/summaries/\d+\.json")
+_NONE = re.compile(r"(?!)")
 _NEAR = 1e-6
 
 
@@ -105,9 +101,9 @@ def _wrong(file: Path | str, place: str, read: str, expected: str, *, remedy: st
 
 def _head(file: Path) -> _Log:
     if file.suffix == ".eval":
-        with open_zip(file, known=_ENTRIES, keep=_HEADS) as entries:
-            name = "header.json" if "header.json" in entries.names else "_journal/start.json"
-            if name not in entries.names:
+        with open_zip(file, known=_ENTRIES, listed=_NONE) as entries:
+            name = "header.json" if "header.json" in entries else "_journal/start.json"
+            if name not in entries:
                 expected = "header.json or _journal/start.json"
                 raise TableError([_wrong(file, "", "neither", expected)])
             head = _object(entries.read(name), file=file, place=name)
@@ -183,19 +179,19 @@ class _Reader:
         self.absent = 0
         self.unscored = 0
         self.sums: dict[str, list[float]] = {}
-        self.chunks: Mapping[str, Sequence[str]] | None = None
 
     def answers(self) -> Iterator[Answer]:
-        seen: set[tuple[str, int]] = set()
+        seen: dict[str, int] = {}  # the epochs of an item, as bits
         for said, place in self._samples():
             answer = self._answer(said, place=place)
-            if (answer.item, answer.epoch) in seen:
+            epochs = seen.get(answer.item, 0)
+            if epochs >> answer.epoch & 1:
                 continue
-            seen.add((answer.item, answer.epoch))
+            seen[answer.item] = epochs | 1 << answer.epoch
             yield answer
         for item, epoch in self._plan():
             self.planned += 1
-            if (item, epoch) not in seen:
+            if not seen.get(item, 0) >> epoch & 1:
                 self.absent += 1
                 yield Answer(
                     system=self.label,
@@ -220,8 +216,7 @@ class _Reader:
             for number, said in enumerate(listed if isinstance(listed, list) else (), start=1):
                 yield said if isinstance(said, dict) else {}, f"sample {number}"
             return
-        keep = _CATEGORISED if self.category else _READ
-        with open_zip(self.log.file, known=_ENTRIES, keep=keep) as entries:
+        with open_zip(self.log.file, known=_ENTRIES, listed=_READ) as entries:
             for name in entries.names:
                 if _SAMPLE.fullmatch(name):
                     said = _object(entries.read(name), file=self.log.file, place=name)
@@ -235,15 +230,16 @@ class _Reader:
             return said
         folder = name.removesuffix("/sample.json")
         metadata = f"{folder}/metadata.json"
-        if self.category and metadata in entries.names:
+        if self.category and metadata in entries:
             read = entries.read(metadata)
             said = {**said, "metadata": _object(read, file=self.log.file, place=metadata)}
         if "attachment://" in json.dumps(said.get("input")):
-            if self.chunks is None:
-                self.chunks = _attachments(entries)
             texts: list[object] = []
-            for chunk in self.chunks.get(folder, ()):
-                texts += json.loads(entries.read(chunk))
+            while (chunk := f"{folder}/attachments/{len(texts)}.json") in entries:
+                more = json.loads(entries.read(chunk))
+                if not isinstance(more, list) or not more:
+                    break
+                texts += more
             said = {**said, "attachments": {str(n): text for n, text in enumerate(texts)}}
         return said
 
@@ -323,12 +319,3 @@ def _accuracy(said: object, *, scorer: str) -> float | None:
     accuracy = metrics.get("accuracy") if isinstance(metrics, dict) else None
     value = accuracy.get("value") if isinstance(accuracy, dict) else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _attachments(entries: ZipEntries) -> Mapping[str, Sequence[str]]:
-    """Return the entries that hold the attachments of each chunked sample, in their order."""
-    found: dict[str, list[tuple[int, str]]] = {}
-    for name in entries.names:
-        if told := _CHUNK.fullmatch(name):
-            found.setdefault(told.group(1), []).append((int(told.group(2)), name))
-    return {folder: [name for _, name in sorted(names)] for folder, names in found.items()}

@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from dokja.evidence.benchmarks.importers.directories import (
     Entry,
     NoDirectoryError,
     entries_of,
+    name_digest,
 )
 from dokja.values import shown
 
@@ -57,13 +58,20 @@ class ZipEntries:
 
     Attributes:
         file: Its path, for what is said about it.
-        names: The entries that are kept, by name, in the order of the directory.
     """
 
     file: str
-    names: Mapping[str, Entry]
+    _found: "_Directory"
     _stream: BinaryIO
     _bounds: Bounds
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The entries that are listed, in the order of the directory."""
+        return self._found.listed
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
 
     def read(self, name: str) -> bytes:
         """Return the bytes of an entry, decoded and checked.
@@ -73,7 +81,7 @@ class ZipEntries:
             ExtraMissingError: They are Zstandard and the package for it is not installed.
             KeyError: There is no such entry.
         """
-        entry = self.names[name]
+        entry = self._found[name]
         if entry.size > self._bounds.entry_bytes:
             read = f"{entry.size:,} bytes"
             raise self._wrong(name, read, f"at most {self._bounds.entry_bytes:,}")
@@ -121,7 +129,7 @@ def open_zip(
     path: Path,
     *,
     known: re.Pattern[str] = _ANY,
-    keep: re.Pattern[str] = _ANY,
+    listed: re.Pattern[str] = _ANY,
     bounds: Bounds | None = None,
 ) -> Iterator[ZipEntries]:
     """Open a zip file and check its directory.
@@ -129,7 +137,7 @@ def open_zip(
     Args:
         path: The file.
         known: What every entry's name must match, folders aside.
-        keep: The entries that will be read; of others nothing is held in memory.
+        listed: The entries whose names are held in memory; others are found if they are asked for.
         bounds: How much the file may hold.
 
     Raises:
@@ -138,9 +146,9 @@ def open_zip(
     """
     try:
         with path.open("rb") as stream:
-            names = _checked(stream, path, known=known, keep=keep, bounds=bounds or Bounds())
+            found = _checked(stream, path, known=known, listed=listed, bounds=bounds or Bounds())
             yield ZipEntries(
-                file=str(path), names=names, _stream=stream, _bounds=bounds or Bounds()
+                file=str(path), _found=found, _stream=stream, _bounds=bounds or Bounds()
             )
     except (OSError, NoDirectoryError) as error:
         read = shown(str(error))
@@ -148,43 +156,53 @@ def open_zip(
         raise TableError([wrong]) from None
 
 
-class _Directory(Mapping[str, Entry]):
-    """The entries that are kept; of each its name and forty bytes, of others twenty-four."""
+class _Directory:
+    """What the directory tells: of every entry forty-eight bytes, of those that are listed a name.
+
+    An entry is found by eight bytes of a digest of its name. Two names that share these look like
+    one name twice, and are refused like it.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.wrong: list[Mistake] = []
-        self._places: dict[str, int] = {}
+        self.listed: list[str] = []
+        self._digests = array("Q")
         self._told = tuple(array(code) for code in "QQQLHH")
-        self._digests, self._starts, self._ends = array("Q"), array("Q"), array("Q")
+        self._order = np.zeros(0, dtype=np.intp)
+        self._sorted = np.zeros(0, dtype=np.uint64)
+
+    def __contains__(self, name: str) -> bool:
+        return self._place(name) is not None
 
     def __getitem__(self, name: str) -> Entry:
-        place = self._places[name]
+        place = self._place(name)
+        if place is None:
+            raise KeyError(name)
         return Entry(name, *(each[place] for each in self._told))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+    def _place(self, name: str) -> int | None:
+        digest = np.uint64(name_digest(name))
+        found = int(np.searchsorted(self._sorted, digest))
+        if found == len(self._sorted) or self._sorted[found] != digest:
+            return None
+        return int(self._order[found])
 
     @property
     def count(self) -> int:
-        """How many entries were told of, kept or not."""
+        """How many entries were told of."""
         return len(self._digests)
 
-    def add(self, entry: Entry, *, keep: bool) -> None:
+    def add(self, entry: Entry, *, listed: bool) -> None:
         """Take an entry in."""
-        self._digests.append(entry.name_digest)
-        self._starts.append(entry.offset)
-        self._ends.append(entry.offset + _HEADER.size + entry.packed)
-        if keep:
-            self._places[entry.name] = len(self._places)
-            told = (entry.offset, entry.packed, entry.size)
-            for column, number in zip(
-                self._told, (*told, entry.checksum, entry.method, entry.flags), strict=True
-            ):
-                column.append(number)
+        self._digests.append(name_digest(entry.name))
+        told = (entry.offset, entry.packed, entry.size)
+        for column, number in zip(
+            self._told, (*told, entry.checksum, entry.method, entry.flags), strict=True
+        ):
+            column.append(number)
+        if listed:
+            self.listed.append(entry.name)
 
     def wrongly(self, place: str, read: str, expected: str, *, remedy: str = "") -> None:
         """Note a mistake; of many only the first few are told."""
@@ -192,17 +210,21 @@ class _Directory(Mapping[str, Entry]):
             told = {"place": shown(place), "read": read, "expected": expected, "remedy": remedy}
             self.wrong.append(Mistake(file=str(self.file), **told))
 
-    def check(self) -> None:
+    def settle(self) -> None:
         """Look for names that stand twice and for entries that overlap.
 
         Raises:
             TableError: With every mistake that was noted.
         """
-        if len(np.unique(np.array(self._digests))) != self.count:
+        digests = np.array(self._digests, dtype=np.uint64)
+        self._order = np.argsort(digests, kind="stable")
+        self._sorted = digests[self._order]
+        if (self._sorted[1:] == self._sorted[:-1]).any():
             self.wrongly("", "a name that stands twice", "every name once")
-        order = np.argsort(np.array(self._starts), kind="stable")
-        starts, ends = np.array(self._starts)[order], np.array(self._ends)[order]
-        if (starts[1:] < ends[:-1]).any():
+        starts = np.array(self._told[0], dtype=np.uint64)
+        ends = starts + np.array(self._told[1], dtype=np.uint64) + np.uint64(_HEADER.size)
+        order = np.argsort(starts, kind="stable")
+        if (starts[order][1:] < ends[order][:-1]).any():
             self.wrongly("", "entries that share bytes", "bytes of its own for each")
         if self.wrong:
             raise TableError(self.wrong)
@@ -213,9 +235,9 @@ def _checked(
     path: Path,
     *,
     known: re.Pattern[str],
-    keep: re.Pattern[str],
+    listed: re.Pattern[str],
     bounds: Bounds,
-) -> Mapping[str, Entry]:
+) -> _Directory:
     found = _Directory(path)
     for entry in entries_of(stream):
         name = entry.name
@@ -228,8 +250,8 @@ def _checked(
         elif not known.fullmatch(name) and not name.endswith("/"):
             expected = "an entry of a kind that is known"
             found.wrongly(name, "this entry", expected, remedy=_REMEDY)
-        found.add(entry, keep=keep.fullmatch(name) is not None)
-    found.check()
+        found.add(entry, listed=listed.fullmatch(name) is not None)
+    found.settle()
     return found
 
 

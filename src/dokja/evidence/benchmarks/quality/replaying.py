@@ -130,12 +130,16 @@ def claim_flags(replays: Replays) -> list[Flag]:
                 "claim_does_not_replay",
                 1,
                 systems=(claim.system,),
-                label=claim.label or claim.system,
                 figure=" ".join(filter(None, (claim.level, claim.name))),
                 printed=claim.printed,
                 computed="no rows" if one.computed is None else str(one.computed),
-                where=claim.where,
+                **{name: text for name, text in _printed(claim).items() if text},
                 **told,
             )
         )
     return flags
+
+
+def _printed(claim: Claim) -> Mapping[str, str]:
+    """Return how the figure stands where it was printed."""
+    return {"label": claim.label, "where": claim.where}
