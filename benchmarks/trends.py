@@ -10,12 +10,13 @@ passages, links of two forms, and slopes by the number of takers.
 import time
 from datetime import date
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
 from dokja.errors import NotComparableError
 from dokja.evidence.benchmarks.frontiers import chosen_cells, kept_scores, read_score_tables
-from dokja.evidence.statistics import Taker, link_forms, rasch
+from dokja.evidence.statistics import Taker, link_forms, planned_looks, rasch
 from dokja.evidence.statistics.trends import curves_over, item_slopes
 
 TABLES = Path(__file__).parents[2] / "shared/data/frontier"
@@ -30,6 +31,7 @@ def main() -> None:
     places()
     links()
     slopes()
+    looks()
 
 
 def curves() -> None:
@@ -126,6 +128,22 @@ def slopes() -> None:
         alike = np.corrcoef(found.difficulties, difficulty)[0, 1]
         steep = np.corrcoef(np.log(found.slopes), np.log(slope))[0, 1]
         print(f"| {takers} | {alike:.3f} | {steep:.3f} |")
+    print()
+
+
+def looks() -> None:
+    """Print how often a contrast of nothing stops, by plan and without one."""
+    print("| looks | boundaries | errs | at the plain quantile each time |")
+    print("|---:|---|---:|---:|")
+    for count in (1, 2, 3, 5):
+        fractions = np.arange(1, count + 1) / count
+        planned = planned_looks(fractions.tolist(), alpha_clear=0.05, alpha_fail=0.05)
+        steps = np.random.default_rng(count).standard_normal((400_000, count))
+        z = np.cumsum(steps, axis=1) / np.sqrt(np.arange(1, count + 1))
+        errs = (z >= planned.clears_from).any(axis=1).mean()
+        plain = (z >= NormalDist().inv_cdf(0.95)).any(axis=1).mean()
+        bounds = ", ".join(f"{bound:.3f}" for bound in planned.clears_from)
+        print(f"| {count} | {bounds} | {errs:.4f} | {plain:.4f} |")
 
 
 if __name__ == "__main__":
