@@ -138,44 +138,87 @@ def test_trial_enters_the_ledger(told, tmp_path):
     assert '"passed": true' in said
 
 
+SUMS = """format = 1
+name = "sums"
+version = "1"
+licence = "CC0-1.0"
+language = "ko"
+budget_tokens = 64
+
+[scorer]
+kind = "numeric"
+"""
+
+
 @pytest.fixture
-def measured(told, folder, row, tmp_path):
-    """A run of a suite by the sample's embedded model."""
-    rows = [row(n, question=f"{n} 더하기 1은?", choices=["1", "2", "3", "4"]) for n in range(6)]
-    path = folder(rows=rows)
+def sums(tmp_path):
+    """Writes a suite of sums that the sample's models have learnt, some keys changed."""
+    said = (ROOT / "sample/programme/items/sums.jsonl").read_text().splitlines()[:8]
+    rows = [json.loads(line) for line in said]
+
+    def made(**changes):
+        path = tmp_path / "sums"
+        path.mkdir(exist_ok=True)
+        (path / "suite.toml").write_text(SUMS)
+        (path / "template.txt").write_text("{{question}}\n")
+        items = [
+            {"id": row["id"], "question": row["prompt"], "key": row["answer"], **changes}
+            for row in rows
+        ]
+        (path / "items.jsonl").write_text("".join(f"{json.dumps(item)}\n" for item in items))
+        return path
+
+    return made
+
+
+@pytest.fixture
+def measured(told, sums, tmp_path):
+    """A run of the sums by a model of the sample, and what became of them."""
     out = tmp_path / "run"
-    code, said = told(
-        "measure", ROOT / "sample/programme/models/dasom-1", "--suite", path, "--out", out
-    )
-    assert code in {0, 4}, said
-    return path, out
+    model = ROOT / "sample/programme/models/dasom-1"
+    code, said = told("measure", model, "--suite", sums(), "--out", out, "--json")
+    outcomes = json.loads(said)["outcomes"]
+    assert (code, outcomes["correct"] > 0) == (0, True)
+    return out, outcomes
 
 
 def test_run_is_scored_again_without_asking(told, measured):
-    _, out = measured
+    out, _ = measured
     before = (out / "records.jsonl").read_bytes()
 
     code, said = told("rescore", out, "--json")
     found = json.loads(said)
 
-    assert (code, found["samples"], found["changes"]) == (0, 6, [])
+    assert (code, found["samples"], found["changes"]) == (0, 8, [])
     assert (out / "records.jsonl").read_bytes() == before
     assert (Path(found["folder"]) / "records.jsonl").read_bytes() == before
 
 
-def test_corrected_keys_are_another_scoring_and_other_items_are_refused(told, measured, row):
-    path, out = measured
-    rows = [row(n, question=f"{n} 더하기 1은?", choices=["1", "2", "3", "4"]) for n in range(6)]
-    every = [{**each, "key": ["A", "B", "C", "D"]} for each in rows]
-    (path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in every))
-    code, said = told("rescore", out, "--json")
+def test_another_scorer_makes_other_records(told, measured):
+    out, _ = measured
+
+    code, said = told("rescore", out, "--scorer", "choice", "--json")
 
     assert code == 0
-    assert {(each["before"], each["now"]) for each in json.loads(said)["changes"]} <= {
-        ("wrong", "correct")
-    }
-    others = [{**each, "question": "다른 물음인가?" + each["id"]} for each in rows]
-    (path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in others))
+    assert {each["now"] for each in json.loads(said)["changes"]} == {"no_answer"}
+
+
+def test_corrected_keys_are_another_scoring(told, measured, sums):
+    out, outcomes = measured
+    sums(key="1000000")
+
+    code, said = told("rescore", out, "--json")
+
+    found = json.loads(said)
+    assert (code, found["changed_items"]) == (0, outcomes["correct"])
+    assert found["changes"] == [{"before": "correct", "now": "wrong", "count": outcomes["correct"]}]
+
+
+def test_other_items_are_refused(told, measured, sums, tmp_path):
+    out, _ = measured
+    sums(fields={"hint": "none"})
+
     code, said = told("rescore", out)
+
     assert code == 2
-    assert "the one that was asked" in said
+    assert said.count("the one that was asked") == 8

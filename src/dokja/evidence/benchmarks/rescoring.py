@@ -5,14 +5,17 @@ stands beside what becomes of it now, so that whoever lost or gained by a rule c
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from dokja.errors import Mistake, SuiteError
 from dokja.evidence.benchmarks.running import Form, OpenRun, records_of
+from dokja.evidence.benchmarks.running.bodies import unwritten
 from dokja.evidence.benchmarks.running.folders import write_whole
 from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
 from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
@@ -74,26 +77,36 @@ def rescore(
     arrays = OutcomeArrays(run.order, form)
     changes: Counter[tuple[str, str]] = Counter()
     changed: set[int] = set()
-    lines: list[bytes] = []
+    seen = sha256()
     before = _before(run.path / RECORDS)
-    for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
-        scoring = each.scoring
-        arrays.take(
-            each.sample, outcome=scoring.outcome, charge=scoring.charge, score=scoring.score
-        )
-        lines.append(each.line + b"\n")
-        old, new = next(before, "none"), scoring.outcome.value
-        if each.sample < run.order.scored and old != new:
-            changes[old, new] += 1
-            changed.add(run.order.place(each.sample))
-    folder.mkdir(exist_ok=True)
-    data = b"".join(lines)
-    write_whole(folder / RECORDS, data)
+    path, part = folder / RECORDS, folder / f".{RECORDS}.part"
+    try:
+        folder.mkdir(exist_ok=True)
+        with part.open("wb") as file:
+            for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
+                scoring = each.scoring
+                arrays.take(
+                    each.sample,
+                    outcome=scoring.outcome,
+                    charge=scoring.charge,
+                    score=scoring.score,
+                )
+                file.write(each.line + b"\n")
+                seen.update(each.line + b"\n")
+                old, new = next(before, "none"), scoring.outcome.value
+                if each.sample < run.order.scored and old != new:
+                    changes[old, new] += 1
+                    changed.add(run.order.place(each.sample))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise unwritten(path, error) from error
     write_whole(folder / OUTCOMES, arrays.packed)
     return Rescored(
         folder=folder,
         scorer=form.scorer.digest,
-        records=Digest.of(data),
+        records=Digest(seen.hexdigest()),
         samples=run.order.scored,
         changes=dict(sorted(changes.items())),
         changed_items=len(changed),

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dokja.evidence.benchmarks.scorers.statements import BOX_HEAD, FINAL_HEAD, HEAD, RETRACTED
+from dokja.evidence.benchmarks.scorers.statements import (
+    BOX_HEAD,
+    EN_NOUNS,
+    FINAL_HEAD,
+    HEAD,
+    RETRACTED,
+)
 
 __all__ = ["RULES", "Passage", "passages"]
 
@@ -27,6 +33,14 @@ _DECLARED: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "statement": re.compile(rf"{HEAD}[ \t]{{0,8}}(?=(?P<answer>[^\n]{{1,400}}))"),
     }
 )
+_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "boxed": ("\\",),
+        "final": ("최종", "마지막", "final"),
+        "statement": ("답", "선택", "결론", *EN_NOUNS),
+    }
+)
+"""Words of which one stands wherever a rule finds something: looked for first, as cheaper."""
 _SENTENCE_END = re.compile(
     r"(?:입니다|이다|이에요|예요|임)(?=[\s.!,]|$)|[.!](?=\s|$)|[。！]|,\s{0,8}왜냐|\s{0,8}\b(?:because|since)\b"
 )
@@ -77,6 +91,9 @@ def passages(text: str, rules: Sequence[str]) -> tuple[Passage, ...]:
 
 def _of_rule(text: str, rule: str) -> Iterator[Passage]:
     if rule in _DECLARED:
+        small = text.lower()
+        if not any(word in small for word in _WORDS[rule]):
+            return
         found = deque(_DECLARED[rule].finditer(text), maxlen=_LAST)
         yield from _standing(text, [*found], rule)
         return

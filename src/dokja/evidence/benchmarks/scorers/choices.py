@@ -20,6 +20,7 @@ from dokja.evidence.benchmarks.scorers.marks import (
     folded,
     mark_of,
     options_of,
+    place_of,
 )
 from dokja.evidence.benchmarks.scorers.settling import digest_of, settle
 from dokja.evidence.benchmarks.scorers.tasks import (
@@ -127,10 +128,11 @@ def _chosen(mark: Mark, rule: str, options: Options) -> Found | Cause:
 def _brief(text: str, options: Options) -> Found | Cause | None:
     """Return what a reply says that holds nothing but a label; the rules below say the same."""
     match = said.BRIEF.fullmatch(text)
-    mark = None if match is None else mark_of(match, options)
-    if match is None or mark is None:
+    place = None if match is None else place_of(match["sign"], options)
+    if match is None or place is None:
         return None
-    return _chosen(mark, "statement" if match.group("head") else "whole", options)
+    mark = Mark(place=place, start=match.start("sign"), stop=match.end("sign"))
+    return _chosen(mark, "statement" if match["head"] else "whole", options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

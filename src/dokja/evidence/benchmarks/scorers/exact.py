@@ -8,6 +8,7 @@ if they are equal under what was declared; nothing is ever guessed from likeness
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dokja.evidence.benchmarks.outcomes import Cause
 from dokja.evidence.benchmarks.scorers.answers import Passage, passages
@@ -33,9 +34,7 @@ _ENDINGS = re.compile(r"(?:이었습니다|였습니다|입니다|이다|이에�
 _AFTER_CONSONANT = ("은", "이", "을", "과", "으로", "이라고")
 _AFTER_VOWEL = ("는", "가", "를", "와", "로", "라고")
 _FREE = ("의", "에", "에서", "도", "만", "까지", "부터")
-_OR = re.compile(
-    r"[,/;]|(?<=[가-힣])(?:이나|와|과)(?=\s)|\s(?:또는|혹은|아니면|(?i:or|and))(?=\s)"
-)
+_OR = re.compile(r"[,/;]|(?<=[가-힣])(?:이나|와|과)(?=\s)|\s(?:또는|혹은|아니면|(?i:or|and))(?=\s)")
 _FIRST, _LAST, _FINALS = 0xAC00, 0xD7A3, 28
 
 
@@ -82,7 +81,7 @@ class ExactScorer:
 
     def score(self, task: Task, reply: Reply, *, aids: Aids = ALONE) -> Scoring:
         """Return what became of the reply."""
-        keys = frozenset(form for key in task.keys for form in self._key_forms(key))
+        keys = _keys(self, task.keys)
 
         def right(found: Found) -> bool:
             return not keys.isdisjoint(self._forms(found.answer))
@@ -98,7 +97,7 @@ class ExactScorer:
 
     def equal(self, answer: str, key: str) -> bool:
         """Tell whether an answer equals a key under what is declared."""
-        return not frozenset(self._key_forms(key)).isdisjoint(self._forms(answer))
+        return not _keys(self, (key,)).isdisjoint(self._forms(answer))
 
     @property
     def _options(self) -> Mapping[str, Json]:
@@ -115,12 +114,14 @@ class ExactScorer:
         found = [self._found(passage, keys) for passage in passages(text.text, self.read)]
         if not found:
             return Cause.NOT_EXTRACTED
-        if len({self._folded(each.answer) for each in found}) > 1:
+        if len(found) > 1 and len({self._folded(each.answer) for each in found}) > 1:
             return Cause.SEVERAL
         answer = found[-1].answer
+        if not keys.isdisjoint(self._forms(answer)):
+            return found[-1]
         parts = [part for part in _OR.split(answer) if part.strip()]
         one_of = any(not keys.isdisjoint(self._forms(part)) for part in parts)
-        if len(parts) > 1 and one_of and keys.isdisjoint(self._forms(answer)):
+        if len(parts) > 1 and one_of:
             return Cause.SEVERAL  # the right one among others is not chosen
         return found[-1]
 
@@ -141,12 +142,16 @@ class ExactScorer:
         read = plain(text).text.casefold().strip(_EDGES)
         return re.sub(r"\s+", "" if self.spacing == "ignore" else " ", read)
 
-    def _key_forms(self, key: str) -> Iterator[str]:
+    def key_forms(self, key: str) -> Iterator[str]:
+        """Yield every form of a key; an answer is right if one of its own is among them."""
         yield self._folded(key)
         if self.numerals:
             yield from self._numbered(key)
 
     def _forms(self, text: str) -> frozenset[str]:
+        return _forms(self, text)
+
+    def forms(self, text: str) -> frozenset[str]:
         """Return every form under which an answer may equal a key."""
         forms = {self._folded(text)}
         read = plain(text).text.casefold().strip(_EDGES)
@@ -167,6 +172,16 @@ class ExactScorer:
         numeral = leading_numeral(read)
         if numeral is not None:
             yield f"#{numeral.value}{self._folded(read[numeral.stop :])}"
+
+
+@lru_cache(maxsize=16_384)
+def _keys(scorer: ExactScorer, keys: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(form for key in keys for form in scorer.key_forms(key))
+
+
+@lru_cache(maxsize=16_384)
+def _forms(scorer: ExactScorer, text: str) -> frozenset[str]:
+    return scorer.forms(text)
 
 
 def _without_particle(text: str) -> Iterator[str]:

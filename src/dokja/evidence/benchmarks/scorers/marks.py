@@ -21,6 +21,7 @@ __all__ = [
     "folded",
     "mark_of",
     "options_of",
+    "place_of",
 ]
 
 OPEN = r"[*\s_`~\"'(\[{<「『【〈《$]{0,8}"
@@ -133,6 +134,12 @@ def mark_of(match: re.Match[str], options: Options, *, at: int = 0) -> Mark | No
         return None
     place = _place(match.group(row), row, options)
     return Mark(place=place, start=at + match.start(row), stop=at + match.end(row))
+
+
+def place_of(sign: str, options: Options) -> int | None:
+    """Return which option a sign that stands alone names; None if its row may not name one."""
+    row = _row(sign)
+    return _place(sign, row, options) if row in options.rows else None
 
 
 def _place(sign: str, row: str, options: Options) -> int:

@@ -7,6 +7,7 @@ Numbers are read exactly, whatever way they are written, and compared as fractio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from dokja.evidence.benchmarks.outcomes import Cause
 from dokja.evidence.benchmarks.scorers.answers import Passage, passages
@@ -73,7 +74,7 @@ class NumericScorer:
 
     def score(self, task: Task, reply: Reply, *, aids: Aids = ALONE) -> Scoring:
         """Return what became of the reply; a key that is no number is the scorer's fault."""
-        keys = [value_of(key) for key in task.keys]
+        keys = _values(task.keys)
 
         def right(found: Found) -> bool:
             said = Fraction(found.answer)
@@ -98,8 +99,10 @@ class NumericScorer:
         }
 
     def _near(self, said: Fraction, key: Fraction) -> bool:
-        allowed = max(Fraction(self.absolute), Fraction(self.relative) * abs(key))
-        return abs(said - key) <= allowed
+        if said == key:
+            return True
+        absolute, relative = _tolerance(self.absolute), _tolerance(self.relative)
+        return abs(said - key) <= max(absolute, relative * abs(key))
 
     def _read(self, text: Plain) -> Found | Cause:
         found: list[Found] = []
@@ -118,9 +121,20 @@ class NumericScorer:
             ]
         if not found:
             return Cause.NOT_EXTRACTED
-        if any(not self._near(Fraction(found[0].answer), Fraction(each.answer)) for each in found):
+        first = Fraction(found[0].answer)
+        if any(not self._near(first, Fraction(each.answer)) for each in found[1:]):
             return Cause.SEVERAL
         return found[-1]
+
+
+@lru_cache(maxsize=64)
+def _tolerance(written: str) -> Fraction:
+    return Fraction(written)
+
+
+@lru_cache(maxsize=16_384)
+def _values(keys: tuple[str, ...]) -> tuple[Fraction | None, ...]:
+    return tuple(value_of(key) for key in keys)
 
 
 def _numbers(passage: Passage) -> list[Numeral]:

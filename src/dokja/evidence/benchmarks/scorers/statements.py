@@ -17,6 +17,7 @@ __all__ = [
     "BOX_HEAD",
     "BRIEF",
     "DENIED",
+    "EN_NOUNS",
     "FINAL",
     "FINAL_HEAD",
     "HEAD",
@@ -53,8 +54,8 @@ _KO_LINK = (
     rf"{_ENDS}(?:(?:은|는|이|가)(?=[*\s_`\"'(\[:,①-⑳A-Z\d가-힣ㄱ-ㅎ\\$-])[ \t,:]*"
     r"|[:=→⇒-]+>?[ \t]*|[ \t]*\n\s*|[ \t]+)"
 )
-_EN_NOUNS = ("answer", "choice", "option", "response", "selection", "solution")
-_EN_NOUN = f"(?:{'|'.join(_EN_NOUNS)})"
+EN_NOUNS = ("answer", "choice", "option", "response", "selection", "solution")
+_EN_NOUN = f"(?:{'|'.join(EN_NOUNS)})"
 _EN_HEAD = (
     r"\b(?:(?:correct|right|best|most\s+appropriate|my|the)\s+){0,4}"
     rf"{_EN_NOUN}(?:\s+(?:choice|option|letter))?"
@@ -115,7 +116,7 @@ def _worded(pattern: str, *words: str) -> Wording:
 
 
 STATEMENTS = (
-    _worded(rf"{HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}", "답", "선택", "결론", *_EN_NOUNS),
+    _worded(rf"{HEAD}\s*(?i:{_FILLER}){OPEN}{LABEL}", "답", "선택", "결론", *EN_NOUNS),
     _worded(
         rf"{_NUMBERED}(?:\s*[^\n.,:;()]{{0,30}}?)?{SHUT}\s*(?:이|가|은|는|만이?|이야말로)\s*"
         rf"(?:가장\s*)?{_RIGHT_KO}",
@@ -176,9 +177,13 @@ ANY_MARK = (
     ),
 )
 """A label that can hardly be anything else."""
-_END = r"[\s.,!:;)\]}*_`\"'$]*(?:입니다|이다|이에요|예요|이요|다|요|임)?[\s.!*_`\"')\]}$~]*"
-BRIEF = _compiled(rf"[\s\[(【*_]*(?P<head>{HEAD}|{_KO_NOUN}\s*)?\s*{_NUMBERED}{_END}")
-"""All of a reply that says nothing but a label, or declares one and nothing else."""
+BRIEF = re.compile(
+    r"[\s*_(\[]{0,4}"
+    r"(?P<head>(?:정답|답)(?:은|는)?[ ]?:?\s?|(?:[Tt]he )?(?:[Cc]orrect )?[Aa]nswer(?: is|:)\s?)?"
+    r"[*_('\"\[]{0,4}(?P<sign>[A-Ja-j]|[1-9]\d?|[①-⑳]|[가나다라마바사아자차]|[ㄱ-ㅊ])"
+    r"[)\]'\"*_]{0,4}번?(?:입니다|이다)?[.)\]*_\s]{0,4}"
+)
+"""All of a reply that says nothing but a label, or declares one: read in one step, as most are."""
 WHOLE = _compiled(
     rf"\s*(?:(?:보기|선택지|(?i:option|choice|answer))\s*)?{_NUMBERED}(?P<rest>[^\n]{{0,400}}$)"
 )
