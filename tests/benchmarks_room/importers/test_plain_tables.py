@@ -289,6 +289,17 @@ def test_a_mapping_tells_every_mistake_at_once():
     ]
 
 
+def test_more_cells_than_memory_holds_are_refused(tmp_path):
+    lines = [f"m{n},i{n},1,{n * 10**6}" for n in range(300)]
+    (tmp_path / "rows.csv").write_text("m,i,s,e\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    declared = mapping(
+        'v = 1\nsuite = "s"\n[columns]\nsystem = "m"\nitem = "i"\nscore = "s"\nepoch = "e"\n'
+    )
+
+    with pytest.raises(TableError, match="items × systems × epochs"):
+        import_table(tmp_path / "rows.csv", declared)
+
+
 def test_what_is_no_toml_is_told_as_such():
     with pytest.raises(TableError, match="a mapping in TOML"):
         parse_mapping(b"= 1", file="mapping.toml")

@@ -7,6 +7,8 @@ import zlib
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dokja.errors import TableError
 from dokja.evidence.benchmarks.importers.zips import Bounds, open_zip
@@ -131,6 +133,23 @@ def test_changed_bytes_are_found_by_the_checksum(tmp_path):
 def test_what_is_no_whole_zip_is_refused(tmp_path, made, told):
     with pytest.raises(TableError, match=told):
         read(tmp_path, made)
+
+
+@given(st.data())
+def test_whatever_is_changed_is_read_as_it_was_or_refused(tmp_path_factory, data):
+    made = packed([("a.json", b"[1]"), ("b.json", TEXT[:60])])
+    for place in data.draw(st.lists(st.integers(0, len(made) - 1), min_size=1, max_size=4)):
+        made[place] = data.draw(st.integers(0, 255))
+    del made[data.draw(st.integers(len(made) // 2, len(made))) :]
+    path = tmp_path_factory.mktemp("zip") / "log.eval"
+    path.write_bytes(made)
+
+    try:
+        with open_zip(path) as entries:
+            found = [entries.read(name) for name in entries.names]
+    except TableError:
+        return
+    assert set(found) <= {b"[1]", TEXT[:60]}
 
 
 def test_an_encrypted_entry_is_refused(tmp_path):

@@ -44,6 +44,7 @@ _ALLOWED = (
     "metadata",
 )
 _LONGEST_LINE = 64 * 2**20
+_MOST_EPOCHS = 10_000
 _OURS = "dokja."
 
 
@@ -166,11 +167,13 @@ def _answer(said: Mapping[str, Any], *, file: Path, number: int, category: str) 
 def _ours(
     said: Mapping[str, Any], ours: Mapping[str, str], *, known: Mapping[str, str | None]
 ) -> Answer:
-    outcome = Outcome(ours["outcome"])
+    outcome, epoch = Outcome(ours["outcome"]), int(ours.get("epoch", "0"))
+    if not 0 <= epoch < _MOST_EPOCHS:
+        raise ValueError(f"epoch {epoch}")
     return Answer(
         system=said["model_id"],
         item=said["sample_id"],
-        epoch=int(ours.get("epoch", "0")),
+        epoch=epoch,
         outcome=outcome,
         cause=Cause(ours["cause"]) if "cause" in ours else None,
         charge=Charge(ours["charge"]) if "charge" in ours else None,

@@ -15,7 +15,12 @@ from typing import Any
 
 from dokja.errors import Mistake, TableError
 from dokja.evidence.benchmarks.importers.gathering import Answer, Gathering, ReadLog
-from dokja.evidence.benchmarks.importers.inspect_samples import Reading, Unreadable, read_sample
+from dokja.evidence.benchmarks.importers.inspect_samples import (
+    MOST_EPOCHS,
+    Reading,
+    Unreadable,
+    read_sample,
+)
 from dokja.evidence.benchmarks.importers.zips import ZipEntries, open_zip
 from dokja.evidence.benchmarks.outcomes import Cause, Outcome
 from dokja.evidence.benchmarks.quality.flags import raised
@@ -26,6 +31,7 @@ __all__ = ["read_inspect"]
 
 _VERSION = 2
 _MOST_JSON = 256 * 2**20
+_MOST_PLANNED = 50_000_000
 _ENTRIES = re.compile(
     r"header\.json|summaries\.json|reductions\.json"
     r"|_journal/(start\.json|summaries/\d+\.json|config_updates/\d+\.json)"
@@ -142,6 +148,16 @@ def _object(data: bytes, *, file: Path | str, place: str) -> dict[str, Any]:
     return said
 
 
+def _list(data: bytes, *, file: Path, place: str) -> list[Any]:
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise TableError([_wrong(file, place, shown(str(error)), "a JSON list")]) from None
+    if not isinstance(said, list):
+        raise TableError([_wrong(file, place, "no list", "a JSON list")])
+    return said
+
+
 def _chosen(logs: list[_Log], path: Path, *, task: str) -> list[_Log]:
     tasks = sorted({str(log.spec.get("task")) for log in logs})
     if task and task not in tasks:
@@ -204,10 +220,16 @@ class _Reader:
     def _plan(self) -> Iterator[tuple[str, int]]:
         dataset = self.log.spec.get("dataset")
         config = self.log.spec.get("config")
-        ids = dataset.get("sample_ids") if isinstance(dataset, dict) else None
-        epochs = config.get("epochs") if isinstance(config, dict) else None
-        for epoch in range(epochs if isinstance(epochs, int) else 1):
-            for item in ids if isinstance(ids, list) else ():
+        told = dataset.get("sample_ids") if isinstance(dataset, dict) else None
+        ids = told if isinstance(told, list) else []
+        said = config.get("epochs") if isinstance(config, dict) else None
+        epochs = said if isinstance(said, int) else 1
+        if epochs > MOST_EPOCHS or len(ids) * epochs > _MOST_PLANNED:
+            read = f"{len(ids):,} items in {epochs:,} epochs"
+            expected = f"at most {MOST_EPOCHS:,} epochs and {_MOST_PLANNED:,} answers"
+            raise TableError([_wrong(self.log.file, "eval", read, expected)])
+        for epoch in range(epochs):
+            for item in ids:
                 yield str(item), epoch
 
     def _samples(self) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -236,8 +258,8 @@ class _Reader:
         if "attachment://" in json.dumps(said.get("input")):
             texts: list[object] = []
             while (chunk := f"{folder}/attachments/{len(texts)}.json") in entries:
-                more = json.loads(entries.read(chunk))
-                if not isinstance(more, list) or not more:
+                more = _list(entries.read(chunk), file=self.log.file, place=chunk)
+                if not more:
                     break
                 texts += more
             said = {**said, "attachments": {str(n): text for n, text in enumerate(texts)}}
@@ -247,14 +269,16 @@ class _Reader:
         """Give what the journal tells of samples that were not written themselves."""
         for name in entries.names:
             if _SUMMARIES.fullmatch(name):
-                listed = json.loads(entries.read(name))
-                for said in listed if isinstance(listed, list) else ():
+                for said in _list(entries.read(name), file=self.log.file, place=name):
                     yield said if isinstance(said, dict) else {}, name
 
     def _answer(self, said: Mapping[str, Any], *, place: str) -> Answer:
         try:
             reading = Reading(label=self.label, scorer=self.scorer, category=self.category)
             answer, value = read_sample(said, reading)
+        except RecursionError:
+            wrong = _wrong(self.log.file, place, "lists in lists without end", "a sample")
+            raise TableError([wrong]) from None
         except Unreadable as error:
             read, expected, remedy = error.told
             wrong = _wrong(self.log.file, place, read, expected, remedy=remedy)

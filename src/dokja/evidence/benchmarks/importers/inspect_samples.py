@@ -10,11 +10,11 @@ from dokja.evidence.benchmarks.importers.gathering import Answer
 from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome
 from dokja.values import Digest, shown
 
-__all__ = ["Reading", "Unreadable", "read_sample"]
+__all__ = ["MOST_EPOCHS", "Reading", "Unreadable", "read_sample"]
 
 Told = tuple[Outcome, Cause | None, Charge | None]
 
-_MOST_EPOCHS = 10_000
+MOST_EPOCHS = 10_000
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _STOPS: Mapping[str, Told] = {
     "max_tokens": (Outcome.TRUNCATED, None, Charge.UNKNOWN),
@@ -84,8 +84,8 @@ def read_sample(said: Mapping[str, Any], reading: Reading) -> tuple[Answer, floa
     item, epoch = said.get("id"), said.get("epoch")
     if isinstance(item, bool) or not isinstance(item, int | str):
         raise Unreadable(f"id {shown(repr(item))}", "text or a whole number")
-    if isinstance(epoch, bool) or not isinstance(epoch, int) or not 1 <= epoch <= _MOST_EPOCHS:
-        raise Unreadable(f"epoch {shown(repr(epoch))}", f"1 to {_MOST_EPOCHS:,}")
+    if isinstance(epoch, bool) or not isinstance(epoch, int) or not 1 <= epoch <= MOST_EPOCHS:
+        raise Unreadable(f"epoch {shown(repr(epoch))}", f"1 to {MOST_EPOCHS:,}")
     score = _score(said.get("scores"), scorer=reading.scorer)
     value = None if score is None else _value(score.get("value"))
     outcome, cause, charge = _outcome(said, score=score, value=value)

@@ -186,7 +186,7 @@ class _Reader:
 
     def _check(self, said: Mapping[str, Any], *, number: int) -> None:
         metrics = said.get("metrics", [])
-        known = _KNOWN | set(metrics if isinstance(metrics, list) else [])
+        known = _KNOWN | set(map(str, metrics if isinstance(metrics, list) else []))
         place = f"line {number}"
         mistakes = [
             _wrong(self.run.samples, place, f"no {key}", f"the field {key} of lm-eval 0.4.13")
@@ -203,6 +203,9 @@ class _Reader:
             )
             for key in sorted(said.keys() - known)
         ]
+        if not isinstance(metrics, list) or not metrics:
+            read = shown(repr(metrics))
+            mistakes.append(_wrong(self.run.samples, f"{place}, metrics", read, "names of metrics"))
         mistakes += [
             _wrong(self.run.samples, f"{place}, {key}", shown(repr(said[key])), "text")
             for key in ("filter", "doc_hash", "prompt_hash", "target_hash")

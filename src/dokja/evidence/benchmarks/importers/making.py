@@ -1,5 +1,6 @@
 """Rows that belong together become a table of outcomes; those that do not stay alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,8 @@ from dokja.evidence.benchmarks.storing import Imported
 from dokja.evidence.benchmarks.tables import Flag, OutcomeTable
 
 __all__ = ["Pairing", "align", "import_rows"]
+
+_MOST_CELLS = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,9 @@ def import_rows(
         duplicates: Whether only the first row of a system and item counts, or each is an item.
         chance: What guessing gets, in [0, 1); None if that is not declared.
         flags: What was noticed.
+
+    Raises:
+        TableError: There are more cells than a table may have.
     """
     paired = np.flatnonzero(alignment.places >= 0)
     if duplicates == "first":
@@ -126,6 +132,10 @@ def _table(
     column = numbers[rows.systems.codes[kept]]
     epoch = rows.epochs[kept] if rows.epochs is not None else np.zeros(len(kept), dtype=np.int32)
     shape = (len(labels), len(systems), int(epoch.max(initial=0)) + 1)
+    if math.prod(shape) > _MOST_CELLS:
+        read = " × ".join(f"{size:,}" for size in shape) + " cells"
+        expected = f"at most {_MOST_CELLS:,} of items × systems × epochs"
+        raise TableError([Mistake(file=rows.file, place="", read=read, expected=expected)])
     outcomes = np.full(shape, Outcome.MISSING.code, dtype=np.uint8)
     charges = np.full(shape, Charge.UNKNOWN.code, dtype=np.uint8)
     outcomes[places, column, epoch] = rows.outcomes[kept]

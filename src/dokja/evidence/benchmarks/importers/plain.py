@@ -23,6 +23,7 @@ _WRONG = Letter(outcome=Outcome.WRONG, charge=Charge.NOBODY)
 _SCORED = Letter(outcome=Outcome.SCORED, charge=Charge.NOBODY)
 _ILLEGAL = Letter(outcome=Outcome.NO_ANSWER, charge=Charge.UNKNOWN, cause=Cause.ILLEGAL_LABEL)
 _SHOWN = 20
+_MOST_EPOCHS = 10**9
 
 
 def read_plain(path: Path, mapping: TableMapping) -> Rows:
@@ -256,6 +257,9 @@ def _epochs(
     numbers = _numbers(said["epoch"], file=file, place=place)
     if len(numbers) and ((numbers % 1 != 0).any() or (numbers < 0).any()):
         _none_wrong(["a fraction"], file=file, place=place, expected="whole numbers from 0 or 1")
+    if len(numbers) and numbers.max() - numbers.min() > _MOST_EPOCHS:
+        expected = f"at most {_MOST_EPOCHS:,} epochs"
+        _none_wrong([f"{numbers.max():.0f}"], file=file, place=place, expected=expected)
     shifted = numbers - (numbers.min() if len(numbers) else 0)
     return shifted.astype(np.int32)
 
