@@ -82,10 +82,16 @@ def rng_of(name: str, replicate: int) -> np.random.Generator:
     return np.random.default_rng([SEED, *name.encode(), replicate])
 
 
-def written(held: Sequence[bool] | NDArray[np.bool_], *, nominal: float | None = 0.95) -> str:
-    """Return a share with its Monte Carlo error, bold where it is outside what was promised."""
-    share = float(np.mean(held))
-    error = math.sqrt(max(share * (1 - share), 1 / len(held)) / len(held))
+def written(held: Sequence[float] | NDArray[np.bool_], *, nominal: float | None = 0.95) -> str:
+    """Return a share with its Monte Carlo error, bold where it is outside what was promised.
+
+    Args:
+        held: Of each replicate, whether it held, or the share of its intervals that did.
+        nominal: What was promised; none where nothing was.
+    """
+    each = np.asarray(held, dtype=np.float64)
+    share = float(each.mean())
+    error = math.sqrt(max(float(each.var()), 1 / len(each)) / len(each))
     text = f"{100 * share:.1f} ± {100 * error:.1f}"
     off = nominal is not None and not nominal - 0.02 <= share <= nominal + 0.02
     return f"**{text}**" if off else text
@@ -335,11 +341,11 @@ def people(replicates: int) -> Iterator[str]:
     worths = np.array([0.85, 0.78, 0.75, 0.72, 0.65])
     for raters, each in ((5, None), (10, None), (49, None), (10, 3), (50, 3)):
         seen = Panel(raters=raters, teams_each=each)
-        held: list[bool] = []
+        held: list[float] = []
         for number in range(replicates // 2 if raters < 40 else replicates // 8):
             marks = drawn_marks(seen, worths, rng_of(f"raters/{raters}/{each}", number))
             found = rater_mean(marks, level=0.95, scale=(0.0, 1.0))
-            held += _held([found.of(f"team-{team}") for team in range(5)], worths)
+            held.append(_held([found.of(f"team-{team}") for team in range(5)], worths))
         read = "all five teams" if each is None else f"{each} of five teams"
         yield row([f"{raters} raters, each of {read}", written(held)])
     for voters, votes in ((50, 10), (130, 6), (500, 10)):
@@ -350,16 +356,17 @@ def people(replicates: int) -> Iterator[str]:
         for number in range(replicates // 10):
             cast = drawn_votes(ballots, strengths, rng_of(f"voters/{voters}", number))
             told = bradley_terry(cast, level=0.95, seed=number, replicates=200)
-            held += _held([told.of(f"team-{team}").share for team in range(5)], shares)
+            held.append(_held([told.of(f"team-{team}").share for team in range(5)], shares))
         yield row([f"{voters} voters of {votes} votes, win shares", written(held)])
 
 
-def _held(found: Sequence[object], truth: NDArray[np.float64]) -> list[bool]:
-    return [
-        each.low <= true <= each.high
+def _held(found: Sequence[object], truth: NDArray[np.float64]) -> float:
+    """Return the share of a replicate's intervals that hold their truth; none may be missing."""
+    held = [
+        isinstance(each, Estimate) and each.low <= true <= each.high
         for each, true in zip(found, truth.tolist(), strict=True)
-        if isinstance(each, Estimate)
     ]
+    return float(np.mean(held))
 
 
 def judges(replicates: int) -> Iterator[str]:
