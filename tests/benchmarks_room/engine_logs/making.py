@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -56,7 +57,7 @@ filter_list:
   - name: letter
     filter:
       - function: regex
-        regex_pattern: "([ABCD])"
+        regex_pattern: "([ABCD])(?!NSWER)"
       - function: take_first
   - name: strict
     filter:
@@ -107,6 +108,9 @@ def dokja_sums():
 class RandomEndpoint(ThreadingHTTPServer):
     """Answers chat completions at random, each time anew, as a sampling model does.
 
+    What it says follows from the seed, the question and how often that came, so that a run's score
+    does not hang on the order in which an engine's requests happen to arrive.
+
     Attributes:
         asked: How many completions were asked for.
     """
@@ -115,7 +119,8 @@ class RandomEndpoint(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, *, seed=0, lying=None, port=0):
-        self.random = random.Random(seed)  # noqa: S311  # a test's model, no secret
+        self.seed = seed
+        self.came = Counter()
         self.lying = lying
         self.asked = 0
         self.lock = threading.Lock()
@@ -125,13 +130,16 @@ class RandomEndpoint(ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
-    def said(self):
+    def said(self, question):
         with self.lock:
             self.asked += 1
-            if self.lying is not None:
-                return self.lying
-            sayings = ("{}", "ANSWER: {}", "ANSWER: {}", "({}) it is", "I cannot say")
-            return self.random.choice(sayings).format(self.random.choice(CHOICES))
+            self.came[question] += 1
+            time = self.came[question]
+        if self.lying is not None:
+            return self.lying
+        chance = random.Random(f"{self.seed} {time} {question}")  # noqa: S311  # no secret
+        sayings = ("{}", "ANSWER: {}", "ANSWER: {}", "({}) it is", "I cannot say")
+        return chance.choice(sayings).format(chance.choice(CHOICES))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -139,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = self.server.said()
+        text = self.server.said(json.dumps(asked["messages"]))
         message = {"role": "assistant", "content": text}
         said = {
             "id": f"chatcmpl-{self.server.asked}",

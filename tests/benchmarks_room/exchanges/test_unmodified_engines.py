@@ -16,7 +16,7 @@ from dokja.evidence.benchmarks.exchanges.engine_scores import read_scores
 pytestmark = [pytest.mark.engines, pytest.mark.loopback]
 
 LIE = "ANSWER: E"
-"""Scores 0 with Inspect, and with lm-eval's rule, which finds the A, a quarter of our items."""
+"""Scores 0 with either engine: no item has an E."""
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def twice(engines, environment, tmp_path, capfd):
             compared = ["--recorded", str(first), "--score", str(second), "--json"]
             capfd.readouterr()
             codes.append(run(["replay", "--store", str(store), *compared, "--", *words(second)]))
-            said = json.loads(capfd.readouterr().out)
-            lies = liar.asked
-        assert (codes, lies) == ([0, 0], 0)
-        return said, asked, read_recording(store)
+            out, error = capfd.readouterr()
+        assert codes == [0, 0], error
+        assert liar.asked == 0
+        return json.loads(out), asked, read_recording(store)
 
     return done
 
@@ -59,7 +59,7 @@ def test_lm_eval_scores_the_same_with_the_model_gone(engines, environment, twice
     assert (said["answered"], asked, said["missed"], said["unused"]) == (12, 12, [], [])
     assert scores["identical"]
     assert scores["recorded"] == scores["replayed"]
-    assert float(scores["recorded"]["dokja_sums/exact_match,letter"]) not in {0, 0.25, 1}
+    assert 0 < float(scores["recorded"]["dokja_sums/exact_match,letter"]) < 1
     assert repeats(found.exchanges).duplicates == ()
 
 

@@ -6,7 +6,6 @@ answers must give the same score, not nearly the same.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,23 +97,26 @@ def read_scores(path: Path) -> Scores:
     file = newest_result(path)
     try:
         raw = _header(file) if file.suffix == ".eval" else file.read_bytes()
+    except (OSError, KeyError) as error:
+        raise InputError([_wrong(file, f"no result ({error})")]) from error
+    try:
         said = json.loads(raw, parse_constant=str)  # engines write NaN, which JSON does not know
         values = dict(_lm_eval(said) if "versions" in said or "n-shot" in said else _inspect(said))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        expected = "a result file of lm-eval, or a log of Inspect"
-        mistake = Mistake(
-            file=str(file), place="", read=f"another file ({error})", expected=expected
-        )
-        raise InputError([mistake]) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError([_wrong(file, f"another file ({error})")]) from error
     if not values:
-        mistake = Mistake(file=str(file), place="", read="no score", expected="at least one")
-        raise InputError([mistake])
+        raise InputError([_wrong(file, "no score")])
     return Scores(file=file, values=values)
+
+
+def _wrong(file: Path, read: str) -> Mistake:
+    expected = "a result file of lm-eval, or a log of Inspect, with at least one score"
+    return Mistake(file=str(file), place="", read=read, expected=expected)
 
 
 def _header(file: Path) -> bytes:
     """Return the part of an Inspect log that holds its results; an unfinished one has none."""
-    with open_zip(file, keep=re.compile(_HEADER)) as log:
+    with open_zip(file) as log:
         return log.read(_HEADER)
 
 
