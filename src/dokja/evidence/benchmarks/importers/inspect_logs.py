@@ -221,7 +221,7 @@ class _Reader:
         dataset = self.log.spec.get("dataset")
         config = self.log.spec.get("config")
         told = dataset.get("sample_ids") if isinstance(dataset, dict) else None
-        ids = told if isinstance(told, list) else []
+        ids = list(dict.fromkeys(map(str, told if isinstance(told, list) else ())))
         said = config.get("epochs") if isinstance(config, dict) else None
         epochs = said if isinstance(said, int) else 1
         if epochs > MOST_EPOCHS or len(ids) * epochs > _MOST_PLANNED:
@@ -230,7 +230,7 @@ class _Reader:
             raise TableError([_wrong(self.log.file, "eval", read, expected)])
         for epoch in range(epochs):
             for item in ids:
-                yield str(item), epoch
+                yield item, epoch
 
     def _samples(self) -> Iterator[tuple[Mapping[str, Any], str]]:
         if self.log.file.suffix != ".eval":
