@@ -164,7 +164,7 @@ def _found(page: _Page, wordings: Sequence[said.Wording]) -> list[Mark]:
     """Return the labels that the patterns find, in order; denied ones left out, joined ones in."""
     found: dict[int, Mark] = {}
     for pattern, words in wordings:
-        if words and not any(word in page.small for word in words):
+        if words and not _has(page.small, words):
             continue
         for match in pattern.finditer(page.text):
             mark = mark_of(match, page.options)
@@ -177,6 +177,14 @@ def _found(page: _Page, wordings: Sequence[said.Wording]) -> list[Mark]:
                 # a label with another option's text behind it names two options
                 found[mark.stop] = Mark(place=place, start=mark.stop, stop=mark.stop)
     return [found[start] for start in sorted(found)]
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    """Tell whether one of the words stands in a text; asked so often that a loop is written out."""
+    for word in words:  # noqa: SIM110  # a generator costs three times as much here
+        if word in text:
+            return True
+    return False
 
 
 def _joined(page: _Page, mark: Mark) -> list[Mark]:
@@ -220,6 +228,8 @@ def _leading(page: _Page) -> list[Mark]:
 
 def _closing(page: _Page) -> list[Mark]:
     """The last line is a label, alone or with that option's own text."""
+    if "\n" not in page.text:
+        return []  # that is what `whole` looks at
     lines = [line for line in page.text.split("\n") if line.strip()]
     return _alone(page, lines[-1], at=page.text.rfind(lines[-1])) if lines else []
 
@@ -257,6 +267,8 @@ def _text(page: _Page) -> list[Mark]:
     found = []
     if body and "\n" not in body:
         found += _of_text(page, body, at=page.text.find(body), whole=True)
+    if not _has(page.small, said.STATEMENTS[0].words):
+        return found
     for match in _HEADED.finditer(page.text):
         found += _of_text(page, match.group("answer"), at=match.start("answer"), whole=False)
     return found

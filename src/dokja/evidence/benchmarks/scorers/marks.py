@@ -8,6 +8,7 @@ row of the prompt is read: "3" could be an option's text as well as its place.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from dokja.evidence.benchmarks.scorers.tasks import Choice
 
@@ -67,8 +68,7 @@ _ROWS = {
 _MANY = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """A label that stands in a text.
 
     Attributes:
@@ -153,10 +153,13 @@ def _place(sign: str, row: str, options: Options) -> int:
     return _ROWS[row].index(sign) if sign in _ROWS[row] else _MANY
 
 
+_ROW_OF = {
+    **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "latin"),
+    **{str(number): "digit" for number in range(1, 100)},
+    **{sign: row for row, signs in _ROWS.items() for sign in signs},
+}
+
+
 def _row(label: str) -> str:
     """Return the row that a sign belongs to; empty if none."""
-    if re.fullmatch(r"[A-Za-z]", label):
-        return "latin"
-    if re.fullmatch(r"[1-9]\d?", label):
-        return "digit"
-    return next((name for name, row in _ROWS.items() if label and label in row), "")
+    return _ROW_OF.get(label, "")

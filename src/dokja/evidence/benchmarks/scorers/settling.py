@@ -118,7 +118,7 @@ def without_echo(text: Plain, prompt: str) -> Plain:
     whole, lines = told
     if whole in read:
         read = read.replace(whole, _blank(whole))
-    if lines and any(line[:_LEAST_ECHO] in read for line in lines):
+    if len(read) >= _LEAST_ECHO and any(line[:_LEAST_ECHO] in read for line in lines):
         read = "\n".join(
             _blank(line) if _SPACES.sub(" ", line).strip() in lines else line
             for line in read.split("\n")

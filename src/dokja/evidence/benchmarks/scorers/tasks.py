@@ -6,7 +6,7 @@ became of it: the outcome, whose doing it is, what was read out, by which rule, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome, default_charge
 from dokja.values import Digest, Json
@@ -88,8 +88,7 @@ class Reply:
     reasoning: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """An answer that was read out.
 
     Attributes:

@@ -8,7 +8,7 @@ spelling is what some items ask. Reasoning between marks is set apart before any
 import re
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Plain", "Visible", "plain", "visible"]
 
@@ -41,8 +41,7 @@ _OPENED = re.compile(r"<(think|thinking|reasoning|thought)>", re.IGNORECASE)
 _CLOSED = re.compile(r"</(think|thinking|reasoning|thought)>", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plain:
+class Plain(NamedTuple):
     """A text as it is read.
 
     Attributes:
@@ -67,8 +66,7 @@ class Plain:
         return self.offset + first, self.offset + last
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visible:
+class Visible(NamedTuple):
     """What of a reply may be read.
 
     Attributes:
