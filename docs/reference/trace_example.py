@@ -6,6 +6,7 @@ Nothing here was measured. Every kind of answer stands in it once.
 import json
 
 from dokja.evidence.lineage import (
+    AdapterReading,
     BranchSummary,
     Chance,
     ComponentFinding,
@@ -17,6 +18,7 @@ from dokja.evidence.lineage import (
     LayerReading,
     MergeReading,
     Named,
+    NeuronMap,
     OtherFacts,
     Plan,
     Relation,
@@ -27,7 +29,8 @@ from dokja.evidence.lineage import (
     trace_document,
 )
 from dokja.models.comparison import TokenOverlap
-from dokja.values import Estimate, Reason
+from dokja.models.weights import Notice
+from dokja.values import Digest, Estimate, Reason
 
 NAMES = tuple(Named(name=name, digest=f"sha256:{sign * 64}") for name, sign in
               (("mine", "a"), ("base", "b"), ("other", "c")))  # fmt: skip
@@ -69,7 +72,7 @@ def tracing() -> Tracing:
                 ),
                 configured=True,
             ),
-            OtherFacts(),
+            OtherFacts(notices=((Notice(name="LICENSE", digest=Digest.of(b"free")),), None)),
         ),
         chances=(
             Chance(component="language-body", reference=0, log10=-300.0, adjusted=-299.4),
@@ -234,9 +237,22 @@ def _turned() -> ComponentFinding:
         layer_map=((0, 0), (1, 1), (2, 2)),
         layers_compared=3,
         controls=(
-            ControlReading(kind="derived", name="agreement-with-noise-0.4", value=0.8, found=True),
             ControlReading(
-                kind="independent", name="reference-turned-apart", value=0.01, found=False
+                kind="derived",
+                name="agreement-with-noise-0.4",
+                value=0.8,
+                found=True,
+                measure="agreement",
+            ),
+            ControlReading(
+                kind="independent",
+                name="reference-turned-apart",
+                value=0.01,
+                found=False,
+                measure="agreement",
+            ),
+            ControlReading(
+                kind="independent", name="third", value=0.02, found=False, measure="agreement"
             ),
         ),
         minimum_detectable=0.4,
@@ -244,8 +260,30 @@ def _turned() -> ComponentFinding:
             _branch("coordinates", 0.0, found=False),
             _branch("embeddings", 0.97, found=True),
         ),
+        detectable=(("coordinates", 0.2), ("agreement", 0.4)),
         re_expressed=("residual_rotation", "ffn_permutation"),
         likeness=0.991,
+        neuron_map=(
+            NeuronMap(
+                suspect=0,
+                block="ffn",
+                reference=0,
+                reference_block="ffn",
+                pairs=((0, 5), (1, 2)),
+                of=3,
+                among=8,
+            ),
+        ),
+        adapter=AdapterReading(
+            coefficient=_estimate(0.98, 0.95, 1.01, layers=3, matrices=6),
+            likeness=0.97,
+            twin=0.01,
+            left=0.06,
+            matrices=6,
+            merged=False,
+            untouched=False,
+        ),
+        unmapped_share=0.0,
         pairs=_square(0.01, 0.0),
         parameter_share=0.86,
         read_share=0.7,
@@ -288,6 +326,7 @@ def _clear() -> ComponentFinding:
         layers_compared=1,
         controls=_CONTROLS,
         minimum_detectable=0.15,
+        detectable=(("coordinates", 0.15), ("agreement", 0.4)),
         pairs=((0.002,),),
         parameter_share=0.04,
         read_share=1.0,

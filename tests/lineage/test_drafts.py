@@ -39,7 +39,7 @@ def test_each_component_becomes_one_entry_that_the_ledger_takes(toys):
     assert finding.layer_map == ((0, 0), (1, 1), (2, 1), (3, 2), (4, 3))
     assert finding.facts == {"tokenizer_overlap": 1.0}
     assert [control.found for control in finding.controls] == [True, True, False]
-    assert (finding.method, finding.measure) == ("dokja.lineage/2", "centred_r")
+    assert (finding.method, finding.measure) == ("dokja.lineage/3", "centred_r")
 
 
 def test_what_cannot_be_tested_is_an_entry_that_says_why(toys):

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +33,7 @@ Model = Source | Laid
 
 _ROUNDINGS = 4
 """A merge may round the product, the sum, and both once more when it is stored."""
-_UNIT = {"BF16": float(ml_dtypes.finfo(ml_dtypes.bfloat16).eps), "F16": 2.0**-10}
+_UNIT = {"BF16": 2.0**-7, "F16": 2.0**-10}
 _SINGLE = 2.0**-23
 
 Rows = NDArray[np.float32]
@@ -215,11 +214,12 @@ def with_adapter(
         )
     if theirs is None or len(ours.layers) != len(theirs.layers):
         return finding
-    if isinstance(reference, Laid):
-        laid, other = (reference, theirs), (bare(suspect), ours)
-    elif isinstance(suspect, Laid):
-        laid, other = (suspect, ours), (reference, theirs)
-    reading = adapter_reading(laid, other, plan=plan, rng=rng)
+    sides = (suspect, ours), (reference, theirs)
+    laid, other = sides if isinstance(suspect, Laid) else sides[::-1]
+    reading = None
+    if isinstance(laid[0], Laid):
+        mine, beside = (laid[0], laid[1]), (bare(other[0]), other[1])
+        reading = adapter_reading(mine, beside, plan=plan, rng=rng)
     if reading is None:
         return finding
     if reading.merged and not reading.untouched:

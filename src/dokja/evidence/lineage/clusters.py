@@ -105,20 +105,26 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     Raises:
         ClusterError: What answers is no Ray head, or one of another version.
     """
-    getLogger("ray.client_builder").setLevel(WARNING)  # else it tells what it was told
-    for left in reversed(range(_TRIES)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what it warns of it raises as well
-                context = ray.init(address, log_to_driver=False)
-            break
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            if not (left and isinstance(error, ConnectionAbortedError)):
-                raise ClusterError(_unreachable(address, _last_line(error))) from error
+    context = _context(ray, address)
     try:
         yield
     finally:
         context.disconnect()
+
+
+def _context(ray: Any, address: str) -> Any:
+    """Return a connection; a head that has just started is asked once more."""
+    getLogger("ray.client_builder").setLevel(WARNING)  # else it tells what it was told
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what it warns of it raises as well
+                return ray.init(address, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if tries == _TRIES or not isinstance(error, ConnectionAbortedError):
+                raise ClusterError(_unreachable(address, _last_line(error))) from error
 
 
 def _unreachable(address: str, why: str) -> str:

@@ -27,7 +27,7 @@ __all__ = [
     "TraceReport",
 ]
 
-METHOD = "dokja.lineage/2"
+METHOD = "dokja.lineage/3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

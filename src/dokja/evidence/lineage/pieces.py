@@ -65,9 +65,8 @@ def done(piece: Piece) -> Worked:
         WeightsError: A model cannot be opened here, or is another one.
     """
     account = RangeAccount()
-    suspect, reference, *controls = (
-        origin.open(account=account) for origin in (piece.suspect, piece.reference, *piece.controls)
-    )
+    suspect, reference = (one.open(account=account) for one in (piece.suspect, piece.reference))
+    controls = [bare(one.open(account=account)) for one in piece.controls]
     report = trace(
         suspect,
         reference,
