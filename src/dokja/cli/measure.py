@@ -18,8 +18,9 @@ from dokja.cli.prices import read_prices
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
 from dokja.cli.scorers import aids_for
+from dokja.cli.scorers import aids_for
 from dokja.cli.watching import watching
-from dokja.errors import Mistake, RunError
+from dokja.errors import DuplicateEntryError, Mistake, RunError
 from dokja.evidence.benchmarks.running import (
     Ending,
     Limits,
@@ -35,11 +36,12 @@ from dokja.evidence.benchmarks.running import (
     read_plan,
     refuse_another,
     run_endpoint,
+    run_id,
     run_local,
 )
-from dokja.evidence.benchmarks.scorers import Aids
 from dokja.evidence.benchmarks.scoring import SCORER
 from dokja.models.serving.endpoints import Endpoint, Family, Patience
+from dokja.values import is_identifier
 
 __all__ = ["measure"]
 
@@ -144,6 +146,7 @@ def measure(
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
     audited = True
     if programme is not None:
+        _refuse_entered(programme, made, stage=stage or "")
         tried = _tried(programme, made)
         if tried is None:
             return _IDENTITY
@@ -274,6 +277,24 @@ async def _asked(
     return await run_endpoint(
         run, form=made.form, endpoint=endpoint, limits=limits, sources=sources, begun=begun
     )
+
+
+def _refuse_entered(programme: Path, made: Prepared, *, stage: str) -> None:
+    """Refuse, before anything is asked, what the ledger would refuse when it is done.
+
+    Raises:
+        click.UsageError: The label cannot name a model in a ledger.
+        DuplicateEntryError: The model's run of this suite at this stage is there already.
+    """
+    label = made.plan.system.label
+    if not is_identifier(label):
+        raise click.UsageError(
+            f"{label!r} cannot name a model in a ledger; give it its name there with --label"
+        )
+    name = run_id(stage, label, made.plan.asked.suite)
+    with unbroken(programme) as opened:
+        if opened.ledger.find(name) is not None:
+            raise DuplicateEntryError(f"{name} is in the ledger already. Nothing was asked.")
 
 
 def _tried(programme: Path, made: Prepared) -> bool | None:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "sample/programme/models/dasom-1"
 SUMS = ROOT / "sample/programme/items/sums.jsonl"
 
+REMOTE = ("--endpoint", "http://x")
+
 pytestmark = pytest.mark.loopback
 
 
@@ -157,7 +159,9 @@ def test_a_scorer_is_tried_before_it_gives_evidence(endpoint, suite, told, tmp_p
     tried = told("sanity", folder, "--programme", programme)
     after = told(*words)
 
-    assert (before[0], asked, tried[0], after[0]) == (3, 0, 0, 0)
+    again = told(*words[:-6], *words[-4:], "--out", tmp_path / "again")
+    assert (before[0], asked, tried[0], after[0], again[0]) == (3, 0, 0, 0, 2)
+    assert "in the ledger already" in again[2]
     assert "dokja sanity" in before[2]
     assert server.asked.total() == 12
 
@@ -245,6 +249,7 @@ def test_a_stopped_run_says_why(endpoint, suite, told, tmp_path, script, code, s
         (("m", "--suite", SUMS, "--endpoint", "http://x", "--convention", "kind"), "strict"),
         (("m", "--suite", SUMS, "--stage", "final"), "--programme"),
         (("nowhere", "--suite", SUMS), "nowhere"),
+        (("A B", "--suite", SUMS, *REMOTE, "--programme", ROOT, "--stage", "s"), "--label"),
     ],
 )
 def test_what_cannot_be_measured_is_told_and_nothing_is_made(told, tmp_path, words, said):

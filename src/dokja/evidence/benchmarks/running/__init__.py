@@ -25,7 +25,7 @@ from dokja.evidence.benchmarks.running.records import records_of
 from dokja.evidence.benchmarks.running.runner import run_endpoint
 from dokja.evidence.benchmarks.running.sessions import Session, Sources
 from dokja.evidence.benchmarks.running.spending import Prices
-from dokja.evidence.benchmarks.running.summaries import Summary, conclude, measured_draft
+from dokja.evidence.benchmarks.running.summaries import Summary, conclude, measured_draft, run_id
 from dokja.evidence.benchmarks.running.tallies import Tally
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "records_of",
     "refuse_another",
     "run_endpoint",
+    "run_id",
     "run_local",
     "run_table",
     "sample_key",

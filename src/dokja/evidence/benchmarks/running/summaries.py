@@ -26,7 +26,7 @@ from dokja.evidence.ledger import Draft
 from dokja.values import Digest, Json, canonical_bytes
 from dokja.values.trees import Frontier, leaf_hash
 
-__all__ = ["RECORDS", "SUMMARY", "Summary", "conclude", "measured_draft"]
+__all__ = ["RECORDS", "SUMMARY", "Summary", "conclude", "measured_draft", "run_id"]
 
 RECORDS, SUMMARY = "records.jsonl", "summary.json"
 _AT_ONCE = 1024
@@ -104,6 +104,16 @@ def conclude(
     )
 
 
+def run_id(stage: str, model: str, suite: str) -> str:
+    """Return the id under which a ledger has a run: one for each stage, model and suite.
+
+    Example:
+        >>> run_id("final", "dasom-1", "sums")
+        'run/final/dasom-1/sums'
+    """
+    return f"run/{stage}/{model}/{suite}"
+
+
 def measured_draft(
     summary: Summary, run: OpenRun, *, stage: str, model: str, on: date, actor: str
 ) -> Draft:
@@ -121,7 +131,7 @@ def measured_draft(
     return Draft(
         kind="run",
         actor=actor,
-        id=f"run/{stage}/{model}/{asked.suite}",
+        id=run_id(stage, model, asked.suite),
         blobs=(summary.records,),
         body={
             "on": on.isoformat(),
