@@ -3,8 +3,14 @@ r"""Fit the calibration that is shipped, from results on the zoo's calibration s
     python benchmarks/lineage/calibrate.py build/lineage-small.jsonl build/lineage-null.jsonl \\
         --zoo build/zoo-small --zoo build/zoo-null --id 2026-11-26 -o FILE
 
-Pairs of the evaluation side are never read. It prints how the fitted calibration does on them
-afterwards: coverage of its sets, by class and by root.
+Pairs of the evaluation side are never learnt from. It prints how the fitted calibration does on
+them afterwards: coverage of its sets, by class and by root.
+
+    python benchmarks/lineage/calibrate.py build/lineage-small.jsonl --zoo build/zoo-small \\
+        --families
+
+writes nothing, and prints instead what each family loses when it is told by the others alone
+(leave one family out): its evaluation pairs by a calibration that never saw its architecture.
 """
 
 import argparse
@@ -19,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import BODY, score_of
 
-from dokja.evidence.lineage.calibrations import CLASSES, Calibration, Features
-from dokja.models.forge.zoo import read_zoo
+from dokja.evidence.lineage.calibrations import CLASSES, Calibrated, Calibration, Features
+from dokja.models.forge.zoo import Zoo, read_zoo
 
 Line = dict[str, Any]
 _STRENGTH = 1.0
@@ -33,9 +39,12 @@ def main() -> None:
     words = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     words.add_argument("results", type=Path, nargs="+")
     words.add_argument("--zoo", type=Path, action="append", required=True)
-    words.add_argument("--id", required=True)
-    words.add_argument("-o", "--output", type=Path, required=True)
+    words.add_argument("--id")
+    words.add_argument("-o", "--output", type=Path)
+    words.add_argument("--families", action="store_true", help="leave one family out, in turn")
     said = words.parse_args()
+    if not said.families and not (said.id and said.output):
+        words.error("--id and --output go with a calibration that is written")
     lines = [
         json.loads(line) for path in said.results for line in path.read_text().splitlines() if line
     ]
@@ -43,6 +52,18 @@ def main() -> None:
     learnt = [line for line in held if line["truth"]["split"] == "calibration"]
     tested = [line for line in held if line["truth"]["split"] == "evaluation"]
     zoos = [read_zoo(folder) for folder in said.zoo]
+    if said.families:
+        print_families(learnt, tested, zoos=zoos)
+        return
+    made = made_of(learnt, zoos=zoos, name=said.id)
+    said.output.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    pairs = made["root_pairs"]
+    print(f"{len(learnt)} pairs of {pairs} independent pairs of roots → {said.output}")
+    test(Calibration.from_json(made), tested)
+
+
+def made_of(learnt: Sequence[Line], *, zoos: Sequence[Zoo], name: str) -> dict[str, Any]:
+    """Return a calibration, as its file holds it, that learnt from these pairs."""
     structures = [model.record.structure for zoo in zoos for model in zoo.models.values()]
     independent = {
         tuple(sorted((line["roots"][0][0], line["roots"][1][0])))
@@ -51,7 +72,7 @@ def main() -> None:
     }
     made = {
         "schema": "dokja.lineage-calibration/1",
-        "id": said.id,
+        "id": name,
         "classes": list(CLASSES),
         "made_from": {
             zoo.tier: hashlib.sha256((zoo.folder / "zoo.json").read_bytes()).hexdigest()
@@ -68,9 +89,43 @@ def main() -> None:
         ],
     }
     made["levels"] = [level(len(one)) for one in made["models"][-1]["scores"]]
-    said.output.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{len(learnt)} pairs of {len(independent)} independent pairs of roots → {said.output}")
-    test(Calibration.from_json(made), tested)
+    return made
+
+
+def print_families(learnt: Sequence[Line], tested: Sequence[Line], *, zoos: Sequence[Zoo]) -> None:
+    """Print for each family how often its truth is in the set, told by all and by the others."""
+    families = sorted({line["family"] for line in tested} & {line["family"] for line in learnt})
+    whole = Calibration.from_json(made_of(learnt, zoos=zoos, name="all"))
+    print("| left out | pairs found | truth in the set, by all | by the others | loss | ", end="")
+    print("median log₁₀ LR of strangers, by the others | of derived |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for family in families:
+        others = [line for line in learnt if line["family"] != family]
+        mine = [line for line in tested if line["family"] == family]
+        without = Calibration.from_json(made_of(others, zoos=zoos, name=f"without {family}"))
+        both = [_covered(one, mine) for one in (whole, without)]
+        count = sum(map(found, mine))
+        loss = both[0] - both[1]
+        ratios = [_ratio(without, mine, kind) for kind in ("independent", "derived")]
+        told = f"{both[0]:.3f} | {both[1]:.3f} | {loss:+.3f} | {ratios[0]} | {ratios[1]}"
+        print(f"| {family} | {count} | {told} |")
+
+
+def _covered(calibration: Calibration, lines: Sequence[Line]) -> float:
+    """Return the share of pairs that were found whose true class is in the set."""
+    inside = [class_of(line) in _says(calibration, line).classes for line in lines if found(line)]
+    return float(np.mean(inside)) if inside else float("nan")
+
+
+def _ratio(calibration: Calibration, lines: Sequence[Line], kind: str) -> str:
+    said = [_says(calibration, line).log10_ratio for line in lines if class_of(line) == kind]
+    known = [ratio for ratio in said if ratio is not None]
+    return f"{np.median(known):.2f}" if known else "–"
+
+
+def _says(calibration: Calibration, line: Line) -> Calibrated:
+    """Return what a calibration says of a pair, inside of its range."""
+    return calibration.says(features_of(line), width=48, depth=4, gated=True, found=found(line))
 
 
 def level(roots: int) -> float:
@@ -105,7 +160,7 @@ def fit(lines: Sequence[Line], names: Sequence[str], *, over: str) -> dict[str, 
     chosen = [(line, features_of(line).values(names)) for line in lines]
     held = [(line, values) for line, values in chosen if values is not None]
     values = np.array([one for _, one in held])
-    centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
+    centre, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-5)
     inputs = np.column_stack([np.ones(len(values)), (values - centre) / scale])
     classes = np.array([CLASSES.index(class_of(line)) for line, _ in held])
     weights = _weights(inputs, classes, roots=[_root(line) for line, _ in held])
@@ -171,10 +226,7 @@ def test(calibration: Calibration, lines: Sequence[Line]) -> None:
     print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in CLASSES:
         chosen = [line for line in lines if class_of(line) == kind]
-        said = [
-            calibration.says(features_of(line), width=48, depth=4, gated=True, found=found(line))
-            for line in chosen
-        ]
+        said = [_says(calibration, line) for line in chosen]
         if not said:
             continue
         ratios = [one.log10_ratio for one in said if one.log10_ratio is not None]
