@@ -13,7 +13,14 @@ from dokja.cli.rulebooks import named
 from dokja.cli.simulate_design import planned
 from dokja.decisions.rules import Part, Rulebook, Stage, load_rulebook
 from dokja.errors import InputError, Mistake
-from dokja.evidence.statistics.simulating import Lever, Outcome, Simulation, simulate
+from dokja.evidence.statistics.simulating import (
+    DoubtEffect,
+    Lever,
+    Outcome,
+    Simulation,
+    TeamFate,
+    simulate,
+)
 from dokja.public.reports import (
     Assumption,
     SimulationReport,
@@ -188,17 +195,7 @@ def _document(report: SimulationReport) -> dict[str, Any]:
             {"wrong_at_most": share} | ({} if gap is None else {"gap": _rounded(gap)})
             for share, gap in found.needed
         ],
-        "field": [
-            {
-                "place": team.place,
-                "points": _rounded(team.points),
-                "on": _rounded(team.on),
-                "undecided": _rounded(team.undecided),
-                "last": _rounded(team.last),
-                "regret": _rounded(team.regret),
-            }
-            for team in found.teams
-        ],
+        "field": [_fate(team) for team in found.teams],
         "noise": {
             "sd": _rounded(found.noise_sd),
             "parts": [
@@ -218,15 +215,27 @@ def _document(report: SimulationReport) -> dict[str, Any]:
             for way in found.halving
         ],
         "all_levers": _outcome(found.everything),
-        "doubts": [
-            {"quantity": effect.doubt.quantity, "instead": effect.doubt.instead}
-            | ({} if effect.doubt.part is None else {"part": effect.doubt.part})
-            | ({} if effect.doubt.assumed is None else {"assumed": effect.doubt.assumed})
-            | _outcome(effect.outcome)
-            for effect in found.doubts
-        ],
+        "doubts": [_doubt(effect) | _outcome(effect.outcome) for effect in found.doubts],
         "assumptions": [_assumption(one) for one in report.assumptions],
     }
+
+
+def _fate(team: TeamFate) -> dict[str, float]:
+    return {
+        "place": team.place,
+        "points": _rounded(team.points),
+        "on": _rounded(team.on),
+        "undecided": _rounded(team.undecided),
+        "last": _rounded(team.last),
+        "regret": _rounded(team.regret),
+    }
+
+
+def _doubt(effect: DoubtEffect) -> dict[str, Any]:
+    doubt = effect.doubt
+    part = {} if doubt.part is None else {"part": doubt.part}
+    assumed = {} if doubt.assumed is None else {"assumed": doubt.assumed}
+    return {"quantity": doubt.quantity, **part, **assumed, "instead": doubt.instead}
 
 
 def _outcome(outcome: Outcome) -> dict[str, float]:

@@ -330,7 +330,7 @@ class _Desk:
         said = [one.of[owner][name] for one in self.given if name in one.of.get(owner, {})]
         return said[-1] if said else None
 
-    def _note(self, owner: str | None, name: str, value: object, *, ruled: bool = False) -> None:
+    def _note(self, owner: str | None, name: str, value: Any, *, ruled: bool = False) -> None:
         by = [one for one in self.given if name in one.of.get(owner, {})]
         kind = by[-1].kind if by else "assumed"
         source = by[-1].sources.get(owner, {}).get(name, by[-1].file) if by else ""

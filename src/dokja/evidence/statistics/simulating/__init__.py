@@ -4,6 +4,15 @@ Pure functions of designs and arrays. A design names everything that a rulebook 
 truth is known because it was put in, so that one can count how often rules miss it.
 """
 
+from dokja.evidence.statistics.simulating.answers import (
+    AtGap,
+    DoubtEffect,
+    Halving,
+    LeverEffect,
+    NoiseSource,
+    Simulation,
+    TeamFate,
+)
 from dokja.evidence.statistics.simulating.cuts import Outcome, cut, outcome_of
 from dokja.evidence.statistics.simulating.designs import (
     Ballots,
@@ -34,16 +43,7 @@ from dokja.evidence.statistics.simulating.joint import (
     panel_draws,
 )
 from dokja.evidence.statistics.simulating.levers import Lever, LeverKind
-from dokja.evidence.statistics.simulating.simulation import (
-    AtGap,
-    DoubtEffect,
-    Halving,
-    LeverEffect,
-    NoiseSource,
-    Simulation,
-    TeamFate,
-    simulate,
-)
+from dokja.evidence.statistics.simulating.simulation import simulate
 
 __all__ = [
     "AtGap",

@@ -106,17 +106,9 @@ def benchmark_draws(
     by_form = np.stack([form.layout.weights @ form.values for form in forms])
     drawn = np.zeros((draws, by_form.shape[1]))
     for form, estimate in zip(forms, by_form, strict=True):
-        units = _units(form.layout, basis)
-        if units < _LEAST:
-            raise ValueError(f"{form.name} has {units} unit that another form could replace")
-        means = resampled_means(
-            form.values,
-            form.layout,
-            basis=basis,
-            draws=draws,
-            seed=_seed(seed, f"{part}/{form.name}"),
-        )
-        drawn += _widened(means, estimate, units=units) / len(forms)
+        own_seed = _seed(seed, f"{part}/{form.name}")
+        means = _form_draws(form, estimate, basis=basis, draws=draws, seed=own_seed)
+        drawn += means / len(forms)
     whole = by_form.mean(axis=0)
     return PartDraws(
         part=part,
@@ -129,6 +121,14 @@ def benchmark_draws(
         forms=tuple(form.name for form in forms),
         by_form=by_form,
     )
+
+
+def _form_draws(form: Form, estimate: Floats, *, basis: Basis, draws: int, seed: int) -> Floats:
+    units = _units(form.layout, basis)
+    if units < _LEAST:
+        raise ValueError(f"{form.name} has {units} unit that another form could replace")
+    means = resampled_means(form.values, form.layout, basis=basis, draws=draws, seed=seed)
+    return _widened(means, estimate, units=units)
 
 
 def panel_draws(

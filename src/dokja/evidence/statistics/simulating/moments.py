@@ -105,7 +105,7 @@ def abilities_of(shares: Floats, *, sd: float) -> Floats:
         sd: Standard deviation of the differences, in log-odds.
 
     Example:
-        >>> abilities_of(np.array([0.5]), sd=2.0).round(9).tolist()
+        >>> np.abs(abilities_of(np.array([0.5]), sd=2.0)).round(9).tolist()
         [0.0]
     """
     low, high = np.full(shares.shape, -_WIDEST), np.full(shares.shape, _WIDEST)

@@ -7,7 +7,7 @@ All of them come from the same draws.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from statistics import NormalDist
 from typing import TypeAlias
@@ -15,9 +15,18 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dokja.evidence.statistics.simulating.answers import (
+    AtGap,
+    DoubtEffect,
+    Halving,
+    LeverEffect,
+    NoiseSource,
+    Simulation,
+    TeamFate,
+)
 from dokja.evidence.statistics.simulating.cuts import HOME, ON, OPEN, Outcome, outcome_of
 from dokja.evidence.statistics.simulating.designs import Benchmarks, StageDesign
-from dokja.evidence.statistics.simulating.doubts import Doubt, doubts
+from dokja.evidence.statistics.simulating.doubts import doubts
 from dokja.evidence.statistics.simulating.drawing import (
     Drawn,
     drawn_stage,
@@ -28,17 +37,7 @@ from dokja.evidence.statistics.simulating.fields import field_at, truth_of
 from dokja.evidence.statistics.simulating.levers import Lever, evidence_levers, rule_levers
 from dokja.evidence.statistics.simulating.moments import moments_of
 
-__all__ = [
-    "AtGap",
-    "DoubtEffect",
-    "Halving",
-    "LeverEffect",
-    "NoiseSource",
-    "Simulation",
-    "TeamFate",
-    "noise_sources",
-    "simulate",
-]
+__all__ = ["noise_sources", "simulate"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -46,134 +45,6 @@ _MOST_TOGETHER = 3
 _TRIED = 6
 _STEPS = 10
 _LEAST_GAP = 1e-3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtGap:
-    """What comes of a stage in which two teams meet at the cut.
-
-    Attributes:
-        gap: How far they truly lie apart, in points.
-        outcome: What came of it.
-    """
-
-    gap: float
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamFate:
-    """What becomes of one team of a typical field.
-
-    Attributes:
-        place: Its true place, 1 for the best.
-        points: Its true total.
-        last: Probability of having the fewest points; equal points share it.
-        on: Probability of going on.
-        undecided: Probability of being left undecided.
-        regret: Mean true points by which it is above the worst team that goes on in its place.
-    """
-
-    place: int
-    points: float
-    last: float
-    on: float
-    undecided: float
-    regret: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseSource:
-    """How much a part adds to the error of the difference between two equal teams.
-
-    Attributes:
-        part: The part.
-        sd: Standard deviation of the difference of their points in it.
-        share: Of the variance of the difference of their totals, in [0, 1].
-        subjects: Share of the part's variance that more items of the same subjects cannot take
-            away; none where there are no subjects.
-    """
-
-    part: str
-    sd: float
-    share: float
-    subjects: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeverEffect:
-    """What one lever does over random fields.
-
-    Attributes:
-        lever: The lever.
-        outcome: With it alone.
-        ratio: Its error over the error without it; none when that is 0.
-    """
-
-    lever: Lever
-    outcome: Outcome
-    ratio: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtEffect:
-    """What the answer would be under another assumption.
-
-    Attributes:
-        doubt: The assumption.
-        outcome: Under it, over random fields.
-    """
-
-    doubt: Doubt
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halving:
-    """Levers that together halve the error.
-
-    Attributes:
-        levers: As few as do it.
-        outcome: With all of them.
-    """
-
-    levers: tuple[Lever, ...]
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """The answer.
-
-    Attributes:
-        stage: The design.
-        overall: Over random fields.
-        curve: By true gap, ascending.
-        needed: For each asked share, the least true gap at which the error is no greater; none
-            where no gap suffices.
-        teams: Of a typical field, best first.
-        noise: By part, in the stage's order.
-        noise_sd: Of the difference between the totals of two equal teams, in points.
-        levers: Of the evidence and then of the rule.
-        halving: The smallest sets of evidence levers that halve the error; empty when not even
-            all of them do.
-        everything: With all levers of the evidence together.
-        doubts: What the error over random fields would be under other assumptions.
-        seed: Of the draws.
-    """
-
-    stage: StageDesign
-    overall: Outcome
-    curve: tuple[AtGap, ...]
-    needed: tuple[tuple[float, float | None], ...]
-    teams: tuple[TeamFate, ...]
-    noise: tuple[NoiseSource, ...]
-    noise_sd: float
-    levers: tuple[LeverEffect, ...]
-    halving: tuple[Halving, ...]
-    everything: Outcome
-    doubts: tuple[DoubtEffect, ...]
-    seed: int
 
 
 def simulate(
@@ -201,8 +72,7 @@ def simulate(
         raise ValueError("a simulation needs draws, and gaps above 0")
     overall = _overall(stage, draws=draws, seed=seed)
     noise, noise_sd = noise_sources(stage, draws=draws, seed=seed)
-    reachable = [gap for gap in sorted(gaps) if _possible(stage, gap)]
-    curve = [AtGap(gap=gap, outcome=_at(stage, gap, draws=draws, seed=seed)) for gap in reachable]
+    curve = _curve(stage, gaps, draws=draws, seed=seed)
     evidence = evidence_levers(stage)
     rules = rule_levers(stage, margin=noise_sd)
     effects = [_effect(lever, overall, draws=draws, seed=seed) for lever in (*evidence, *rules)]
@@ -210,7 +80,7 @@ def simulate(
     return Simulation(
         stage=stage,
         overall=overall,
-        curve=tuple(curve),
+        curve=curve,
         needed=tuple((share, _needed(stage, share, draws=draws, seed=seed)) for share in wanted),
         teams=_typical(stage, draws=draws, seed=seed),
         noise=noise,
@@ -261,6 +131,15 @@ def _difference(covariance: Floats) -> float:
 def _overall(stage: StageDesign, *, draws: int, seed: int) -> Outcome:
     drawn = random_stage(stage, draws=draws, seed=seed)
     return outcome_of(drawn.fates, drawn.truth)
+
+
+def _curve(
+    stage: StageDesign, gaps: Sequence[float], *, draws: int, seed: int
+) -> tuple[AtGap, ...]:
+    reachable = [gap for gap in sorted(gaps) if _possible(stage, gap)]
+    return tuple(
+        AtGap(gap=gap, outcome=_at(stage, gap, draws=draws, seed=seed)) for gap in reachable
+    )
 
 
 def _at(stage: StageDesign, gap: float, *, draws: int, seed: int) -> Outcome:
