@@ -18,7 +18,6 @@ from dokja.cli.prices import read_prices
 from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
 from dokja.cli.scorers import aids_for
-from dokja.cli.scorers import aids_for
 from dokja.cli.watching import watching
 from dokja.errors import DuplicateEntryError, Mistake, RunError
 from dokja.evidence.benchmarks.running import (
@@ -39,6 +38,7 @@ from dokja.evidence.benchmarks.running import (
     run_id,
     run_local,
 )
+from dokja.evidence.benchmarks.scorers import Aids
 from dokja.evidence.benchmarks.scoring import SCORER
 from dokja.models.serving.endpoints import Endpoint, Family, Patience
 from dokja.values import is_identifier
@@ -144,7 +144,7 @@ def measure(
     folder = resume or out or Path("runs") / f"{made.plan.asked.suite}-{made.plan.system.label}"
     if limits.budget_micro is not None and made.plan.prices is None:
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
-    audited = True
+    audited: bool | None = None
     if programme is not None:
         _refuse_entered(programme, made, stage=stage or "")
         tried = _tried(programme, made)
@@ -154,7 +154,12 @@ def measure(
     if resume is None:
         begin_run(folder, made.plan, beside=kept_places(given))
     headers = _headers(made, key_env)
-    aids = aids_for(made.form.scorer, budget_granted=made.plan.granted, audited=audited)
+    aids = aids_for(
+        made.form.scorer,
+        suite=made.suite,
+        budget_granted=made.plan.granted,
+        audited=audited,
+    )
     ending, summary = _run(folder, made, limits, aids=aids, headers=headers, show_score=show_score)
     if summary is not None and programme is not None and stage is not None:
         _enter(programme, folder, made, summary, stage=stage)

@@ -70,12 +70,14 @@ class Prepared:
         order: That follows from it.
         form: What is asked.
         model: Who answers, where it runs in this process.
+        suite: Where the items are.
     """
 
     plan: Plan
     order: Order
     form: Form
     model: EmbeddedModel | None
+    suite: Path | None = None
 
 
 def prepared(given: Given) -> Prepared:
@@ -106,7 +108,7 @@ def prepared(given: Given) -> Prepared:
         prices=given.prices,
         convention=_convention(given),
     )
-    return Prepared(plan=plan, order=order, form=form, model=model)
+    return Prepared(plan=plan, order=order, form=form, model=model, suite=given.suite)
 
 
 def frozen(old: Plan, given: Given, *, known: Mapping[str, str]) -> Given:

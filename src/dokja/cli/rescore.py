@@ -12,7 +12,7 @@ from dokja.cli.printing import as_json, emit, say, table
 from dokja.cli.scorers import aids_for, named_scorer
 from dokja.errors import Mistake, RunError
 from dokja.evidence.benchmarks.rescoring import Rescored, changes_table, rescore
-from dokja.evidence.benchmarks.running import Form, OpenRun, Plan, make_order, read_plan
+from dokja.evidence.benchmarks.running import OpenRun, make_order, read_plan
 
 __all__ = ["rescore_command"]
 
@@ -47,7 +47,8 @@ def rescore_command(run: Path, scorer: str | None, suite: Path | None, *, as_jso
     Exit codes: 0 done; 2 bad input, or items that are not those that were asked.
     """
     plan = read_plan(run)
-    form = _form(run, plan, suite=suite)
+    path = _suite(run, suite=suite)
+    form = read_form(path, family=plan.family)
     if scorer is not None:
         form = replace(form, scorer=named_scorer(scorer))
     order = make_order(
@@ -56,7 +57,7 @@ def rescore_command(run: Path, scorer: str | None, suite: Path | None, *, as_jso
         seed=plan.order.seed,
         sentinels=plan.order.sentinels,
     )
-    aids = aids_for(form.scorer, budget_granted=plan.granted)
+    aids = aids_for(form.scorer, suite=path, budget_granted=plan.granted)
     with (
         OpenRun(run, order=order) as opened,
         Console(stderr=True).status("scoring") as status,
@@ -72,7 +73,7 @@ def rescore_command(run: Path, scorer: str | None, suite: Path | None, *, as_jso
     return 0
 
 
-def _form(run: Path, plan: Plan, *, suite: Path | None) -> Form:
+def _suite(run: Path, *, suite: Path | None) -> Path:
     known = places(run).get("suite")
     path = suite or (None if known is None else Path(known))
     if path is None or not path.exists():
@@ -84,7 +85,7 @@ def _form(run: Path, plan: Plan, *, suite: Path | None) -> Form:
             remedy="Name them with --suite.",
         )
         raise RunError([wrong])
-    return read_form(path, family=plan.family)
+    return path
 
 
 def _tell(found: Rescored, *, as_json: bool) -> None:

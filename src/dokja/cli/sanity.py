@@ -6,19 +6,17 @@ import click
 
 from dokja.cli.printing import as_json, emit, now, say, table
 from dokja.cli.programmes import unbroken
-from dokja.cli.scorers import aids_for, named_scorer
+from dokja.cli.scorers import aids_for, named_scorer, suite_replies
 from dokja.evidence.benchmarks.sanity import (
     ATTACKS,
     SanityReport,
     probe_tasks,
-    read_labelled,
     try_scorer,
 )
 from dokja.evidence.benchmarks.suites import read_suite_folder
 
 __all__ = ["sanity"]
 
-_REPLIES = "replies.jsonl"
 _ACTOR = "dokja"
 _FAILED = 3
 
@@ -66,13 +64,12 @@ def _tried(name: str) -> SanityReport:
         return try_scorer(scorer, probe_tasks(scorer.kind), suite="probes", aids=aids)
     suite = read_suite_folder(folder, salted=False)
     tasks = [suite.task(item) for item in suite.items]
-    replies = folder / _REPLIES
     return try_scorer(
         scorer,
         tasks,
         suite=suite.name,
         aids=aids,
-        labelled=read_labelled(replies, tasks) if replies.exists() else (),
+        labelled=suite_replies(folder),
         secret=frozenset(item.id for item in suite.items if item.private),
     )
 

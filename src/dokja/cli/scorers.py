@@ -1,16 +1,20 @@
 """Scorers as they are named on the command line, and what they need from this machine."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from dokja.errors import Mistake, SuiteError
+from dokja.evidence.benchmarks.sanity import Labelled, extraction_recall, read_labelled
 from dokja.evidence.benchmarks.scorers import KINDS, Aids, Scorer, open_sandbox, read_scorer
 from dokja.evidence.benchmarks.scorers.declarations import NEEDED
 from dokja.evidence.benchmarks.suites import read_suite_folder
 
-__all__ = ["aids_for", "named_scorer"]
+__all__ = ["aids_for", "named_scorer", "suite_replies"]
+
+REPLIES = "replies.jsonl"
 
 
 def named_scorer(name: str) -> Scorer:
@@ -35,14 +39,43 @@ def named_scorer(name: str) -> Scorer:
     )
 
 
-def aids_for(scorer: Scorer, *, budget_granted: bool = True, audited: bool = True) -> Aids:
+def aids_for(
+    scorer: Scorer,
+    *,
+    suite: Path | None = None,
+    budget_granted: bool = True,
+    audited: bool | None = None,
+) -> Aids:
     """Return what a scorer needs; programs get a sandbox that was seen to work.
+
+    Where nobody has said yet whether replies that cannot be read may be charged to the model, that
+    is found out on the spot, from the labelled replies that are known for such a scorer and those
+    of the suite.
+
+    Args:
+        scorer: Tells what becomes of replies.
+        suite: The suite; a folder may hold labelled replies.
+        budget_granted: Whether the model was given the declared budget of tokens.
+        audited: Whether the extraction passed its audit; None to find out.
 
     Raises:
         ExtraMissingError: Programs are to be run, and there is no sandbox here.
+        SuiteError: The suite's labelled replies cannot be read.
     """
     executor = open_sandbox() if scorer.kind == "code" else None
-    return Aids(executor=executor, budget_granted=budget_granted, audited=audited)
+    aids = Aids(executor=executor, budget_granted=budget_granted)
+    if audited is not None:
+        return replace(aids, audited=audited)
+    recall = extraction_recall(scorer, labelled=suite_replies(suite), aids=aids)
+    return replace(aids, audited=recall is not None and recall.suffices)
+
+
+def suite_replies(folder: Path | None) -> tuple[Labelled, ...]:
+    """Return the labelled replies of a suite folder; none where it has none."""
+    if folder is None or not (folder / REPLIES).is_file():
+        return ()
+    suite = read_suite_folder(folder, salted=False)
+    return read_labelled(folder / REPLIES, [suite.task(item) for item in suite.items])
 
 
 def _of_file(path: Path) -> Scorer:

@@ -3,7 +3,7 @@
 from dokja.evidence.benchmarks.sanity.probing import Labelled, probe_tasks, read_labelled
 from dokja.evidence.benchmarks.sanity.reports import ATTACKS, Check, Floor, Recall, SanityReport
 from dokja.evidence.benchmarks.sanity.standing import is_audited, refuse_unproven
-from dokja.evidence.benchmarks.sanity.trials import JudgedLabel, try_scorer
+from dokja.evidence.benchmarks.sanity.trials import JudgedLabel, extraction_recall, try_scorer
 
 __all__ = [
     "ATTACKS",
@@ -13,6 +13,7 @@ __all__ = [
     "Labelled",
     "Recall",
     "SanityReport",
+    "extraction_recall",
     "is_audited",
     "probe_tasks",
     "read_labelled",

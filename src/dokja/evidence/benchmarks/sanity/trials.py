@@ -20,7 +20,7 @@ from dokja.evidence.benchmarks.scorers import Aids, Reply, Scorer, Scoring, Task
 from dokja.evidence.statistics.streams import uniforms
 from dokja.values import Digest, canonical_bytes, shown
 
-__all__ = ["JudgedLabel", "try_scorer"]
+__all__ = ["JudgedLabel", "extraction_recall", "try_scorer"]
 
 _MOST = {"judge": 12, "code": 4}
 _MANY = 200
@@ -74,7 +74,6 @@ def try_scorer(
     checks = [check for make in _CHECKS for check in [make(trial)] if check is not None]
     if scorer.kind == "judge":
         checks.append(judge_check(scorer, judged, aids=aids))
-    replies = [*labelled_replies(scorer.kind, scorer.declaration), *labelled]
     digest = Digest.of(canonical_bytes([[task.id, list(task.keys), task.prompt] for task in tasks]))
     return SanityReport(
         scorer=scorer.digest,
@@ -84,7 +83,7 @@ def try_scorer(
         tasks=len(tasks),
         checks=tuple(checks),
         floor=_floor(trial) if scorer.kind == "choice" and trial.public else None,
-        recall=_recall(trial, replies) if replies else None,
+        recall=extraction_recall(scorer, labelled=labelled, aids=aids),
     )
 
 
@@ -393,16 +392,28 @@ def _floor(trial: _Trial) -> Floor:
     return Floor(first=first, longest=longest, random=random)
 
 
-def _recall(trial: _Trial, replies: Sequence[Labelled]) -> Recall:
+def extraction_recall(
+    scorer: Scorer, *, labelled: Sequence[Labelled] = (), aids: Aids
+) -> Recall | None:
+    """Return how many labelled replies a scorer reads as people do; None where none are known.
+
+    Args:
+        scorer: What is audited.
+        labelled: Replies of the suite's own, beside the built-in ones.
+        aids: What the scorer may need.
+    """
+    replies = [*labelled_replies(scorer.kind, scorer.declaration), *labelled]
+    if not replies:
+        return None
     found = of = misread = 0
     for each in replies:
-        scoring = trial.scorer.score(each.task, each.reply, aids=trial.aids)
+        scoring = scorer.score(each.task, each.reply, aids=aids)
         if each.says is None:
             misread += scoring.extracted is not None
             continue
         of += 1
         keyed = replace(each.task, keys=(each.says,))
-        fits = trial.scorer.score(keyed, each.reply, aids=trial.aids).outcome is Outcome.CORRECT
+        fits = scorer.score(keyed, each.reply, aids=aids).outcome is Outcome.CORRECT
         found += fits
         misread += scoring.extracted is not None and not fits
     return Recall(found=found, of=of, misread=misread)
