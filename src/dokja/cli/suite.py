@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from dokja.cli.exposing import expose
 from dokja.cli.printing import as_json, emit, now, say, table
 from dokja.cli.programmes import unbroken
 from dokja.errors import Mistake, SuiteError
@@ -37,7 +38,10 @@ _FOLDER = click.argument("folder", type=click.Path(exists=True, file_okay=False,
 
 @click.group
 def suite() -> None:
-    """Check a suite folder, promise its private items, open one of them."""
+    """Check a suite folder, promise its private items, open one of them, count showings."""
+
+
+suite.add_command(expose)
 
 
 @suite.command

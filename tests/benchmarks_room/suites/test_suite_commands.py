@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dokja.cli.commands import run
+from dokja.evidence.benchmarks.forms import histories
+from dokja.evidence.ledger import open_programme
 
 ROOT = Path(__file__).parents[3]
 SEASONS = ROOT / "examples/suites/seasons"
@@ -222,3 +224,24 @@ def test_other_items_are_refused(told, measured, sums, tmp_path):
 
     assert code == 2
     assert said.count("the one that was asked") == 8
+
+
+def test_showing_enters_the_ledger_with_its_items(told, measured, tmp_path):
+    out, _ = measured
+    programme = tmp_path / "programme"
+    told("new", programme, "--from", ROOT / "sample/programme")
+
+    code, said = told(
+        *("suite", "expose", out, "--programme", programme),
+        *("--organisation", "garam", "--terms", "own-machine", "--on", "2026-08-03"),
+    )
+    _, shown = told("ledger", "show", programme, "--kind", "exposure", "--json")
+
+    assert (code, said.split(" (")[0]) == (0, "8 items shown to garam")
+    assert '"terms": "own-machine"' in shown
+    assert '"on": "2026-08-03"' in shown
+    opened = open_programme(programme)
+    found = histories(opened.ledger.entries(kind="exposure"), opened.blobs.get)
+    opened.ledger.close()
+    assert len(found) == 8
+    assert {each.endpoint for every in found.values() for each in every} == {"embedded"}
