@@ -19,6 +19,7 @@ from dokja.evidence.benchmarks.running.bodies import unwritten
 from dokja.evidence.benchmarks.running.folders import write_whole
 from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
 from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
+from dokja.evidence.benchmarks.running.records import Settled
 from dokja.evidence.benchmarks.running.summaries import RECORDS
 from dokja.evidence.benchmarks.scorers import Aids
 from dokja.values import Digest, shown
@@ -74,43 +75,51 @@ def rescore(
     """
     _refuse_others(run, form)
     folder = run.path / f"rescored-{form.scorer.digest.short}"
-    arrays = OutcomeArrays(run.order, form)
-    changes: Counter[tuple[str, str]] = Counter()
-    changed: set[int] = set()
-    seen = sha256()
-    before = _before(run.path / RECORDS)
+    made = _Made(run, form)
     path, part = folder / RECORDS, folder / f".{RECORDS}.part"
     try:
         folder.mkdir(exist_ok=True)
         with part.open("wb") as file:
             for each in records_of(run, form=form, aids=aids, engine=engine, progress=progress):
-                scoring = each.scoring
-                arrays.take(
-                    each.sample,
-                    outcome=scoring.outcome,
-                    charge=scoring.charge,
-                    score=scoring.score,
-                )
-                file.write(each.line + b"\n")
-                seen.update(each.line + b"\n")
-                old, new = next(before, "none"), scoring.outcome.value
-                if each.sample < run.order.scored and old != new:
-                    changes[old, new] += 1
-                    changed.add(run.order.place(each.sample))
+                file.write(made.taken(each))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         raise unwritten(path, error) from error
-    write_whole(folder / OUTCOMES, arrays.packed)
+    write_whole(folder / OUTCOMES, made.arrays.packed)
     return Rescored(
         folder=folder,
         scorer=form.scorer.digest,
-        records=Digest(seen.hexdigest()),
+        records=Digest(made.seen.hexdigest()),
         samples=run.order.scored,
-        changes=dict(sorted(changes.items())),
-        changed_items=len(changed),
+        changes=dict(sorted(made.changes.items())),
+        changed_items=len(made.changed),
     )
+
+
+class _Made:
+    """What follows from new records as they are made: arrays, a digest, and what is otherwise."""
+
+    def __init__(self, run: OpenRun, form: Form) -> None:
+        self.arrays = OutcomeArrays(run.order, form)
+        self.changes: Counter[tuple[str, str]] = Counter()
+        self.changed: set[int] = set()
+        self.seen = sha256()
+        self._order = run.order
+        self._before = _before(run.path / RECORDS)
+
+    def taken(self, each: Settled) -> bytes:
+        """Take a record; return its line as it is written."""
+        found = each.scoring
+        self.arrays.take(each.sample, outcome=found.outcome, charge=found.charge, score=found.score)
+        old, new = next(self._before, "none"), found.outcome.value
+        if each.sample < self._order.scored and old != new:
+            self.changes[old, new] += 1
+            self.changed.add(self._order.place(each.sample))
+        line = each.line + b"\n"
+        self.seen.update(line)
+        return line
 
 
 def _refuse_others(run: OpenRun, form: Form) -> None:
