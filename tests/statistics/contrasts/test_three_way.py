@@ -206,6 +206,21 @@ def test_clusters_that_can_never_decide_are_said_to_be_too_few():
     assert laxer.verdict is CLEARS
 
 
+def test_several_references_need_more_clusters_to_be_missed():
+    cells, layout = made_up(1, clusters=6, means=(0.7, 0.75))
+    twice = cells_of(
+        cells.registered.candidate,
+        np.repeat(cells.registered.references[:, :1], 4, axis=1),
+        names=("a", "b", "c", "d"),
+    )
+
+    by_turns = reach(twice, layout, terms=reach_terms(".95", seed=1))
+    jointly = reach(twice, layout, terms=reach_terms(".95", seed=1, max_t=True))
+
+    assert by_turns.doubts == (Doubt.INTERVAL, Doubt.FEW_CLUSTERS)
+    assert jointly.doubts == (Doubt.INTERVAL,)
+
+
 def test_one_side_that_can_never_decide_is_told_beside_the_interval():
     cells, layout = made_up(1, clusters=4, means=(0.7, 0.75))
 

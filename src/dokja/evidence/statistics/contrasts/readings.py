@@ -128,11 +128,12 @@ def verdict_of(p_clear: float, p_fail: float, *, terms: ReachTerms) -> Clearance
 def _why(tests: Sequence[MarginTest], *, terms: ReachTerms) -> tuple[Doubt, ...]:
     """Return why p-values decide nothing: the interval, or too few clusters to decide ever."""
     smallest = max((test.wild.smallest_p for test in tests if test.wild is not None), default=0.0)
-    if smallest > max(terms.alpha_clear, terms.alpha_fail):
+    # *Does not clear* is asked of every reference in turn, and pays for it; a joint test does not.
+    tried = 1 if terms.max_t else len(tests)
+    never = (smallest > terms.alpha_clear, tried * smallest > terms.alpha_fail)
+    if all(never):
         return (Doubt.FEW_CLUSTERS,)
-    if smallest > min(terms.alpha_clear, terms.alpha_fail):
-        return (Doubt.INTERVAL, Doubt.FEW_CLUSTERS)
-    return (Doubt.INTERVAL,)
+    return (Doubt.INTERVAL, Doubt.FEW_CLUSTERS) if any(never) else (Doubt.INTERVAL,)
 
 
 def unmade(nothing: Missing, *, terms: ReachTerms) -> Doubt:
