@@ -8,19 +8,20 @@ fewer items than a rule, because each reply costs.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dokja.evidence.benchmarks.outcomes import Outcome
 from dokja.evidence.benchmarks.sanity import attacks
 from dokja.evidence.benchmarks.sanity.attacks import Speech, speech_for, spread
+from dokja.evidence.benchmarks.sanity.audits import extraction_recall
 from dokja.evidence.benchmarks.sanity.judging import judge_check
-from dokja.evidence.benchmarks.sanity.probing import Labelled, labelled_replies, solutions
-from dokja.evidence.benchmarks.sanity.reports import Check, Floor, Recall, SanityReport
+from dokja.evidence.benchmarks.sanity.probing import Labelled, solutions
+from dokja.evidence.benchmarks.sanity.reports import Check, Floor, SanityReport
 from dokja.evidence.benchmarks.scorers import Aids, Reply, Scorer, Scoring, Task
 from dokja.evidence.statistics.streams import uniforms
 from dokja.values import Digest, canonical_bytes, shown
 
-__all__ = ["JudgedLabel", "extraction_recall", "try_scorer"]
+__all__ = ["JudgedLabel", "try_scorer"]
 
 _MOST = {"judge": 12, "code": 4}
 _MANY = 200
@@ -390,30 +391,3 @@ def _floor(trial: _Trial) -> Floor:
         for labels in ways
     )
     return Floor(first=first, longest=longest, random=random)
-
-
-def extraction_recall(
-    scorer: Scorer, *, labelled: Sequence[Labelled] = (), aids: Aids
-) -> Recall | None:
-    """Return how many labelled replies a scorer reads as people do; None where none are known.
-
-    Args:
-        scorer: What is audited.
-        labelled: Replies of the suite's own, beside the built-in ones.
-        aids: What the scorer may need.
-    """
-    replies = [*labelled_replies(scorer.kind, scorer.declaration), *labelled]
-    if not replies:
-        return None
-    found = of = misread = 0
-    for each in replies:
-        scoring = scorer.score(each.task, each.reply, aids=aids)
-        if each.says is None:
-            misread += scoring.extracted is not None
-            continue
-        of += 1
-        keyed = replace(each.task, keys=(each.says,))
-        fits = scorer.score(keyed, each.reply, aids=aids).outcome is Outcome.CORRECT
-        found += fits
-        misread += scoring.extracted is not None and not fits
-    return Recall(found=found, of=of, misread=misread)
