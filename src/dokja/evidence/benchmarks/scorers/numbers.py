@@ -77,7 +77,7 @@ class NumericScorer:
         keys = _values(task.keys)
 
         def right(found: Found) -> bool:
-            said = Fraction(found.answer)
+            said = _exact(found.answer)
             return any(key is not None and self._near(said, key) for key in keys)
 
         return settle(
@@ -101,14 +101,14 @@ class NumericScorer:
     def _near(self, said: Fraction, key: Fraction) -> bool:
         if said == key:
             return True
-        absolute, relative = _tolerance(self.absolute), _tolerance(self.relative)
+        absolute, relative = _exact(self.absolute), _exact(self.relative)
         return abs(said - key) <= max(absolute, relative * abs(key))
 
     def _read(self, text: Plain) -> Found | Cause:
         found: list[Found] = []
         for passage in passages(text.text, self.read):
             numbers = _numbers(passage)
-            if len({number.value for number in numbers}) > 1:
+            if len(numbers) > 1 and len({number.value for number in numbers}) > 1:
                 return Cause.SEVERAL
             found += [
                 Found(
@@ -121,14 +121,14 @@ class NumericScorer:
             ]
         if not found:
             return Cause.NOT_EXTRACTED
-        first = Fraction(found[0].answer)
-        if any(not self._near(first, Fraction(each.answer)) for each in found[1:]):
+        first = _exact(found[0].answer)
+        if any(not self._near(first, _exact(each.answer)) for each in found[1:]):
             return Cause.SEVERAL
         return found[-1]
 
 
-@lru_cache(maxsize=64)
-def _tolerance(written: str) -> Fraction:
+@lru_cache(maxsize=16_384)
+def _exact(written: str) -> Fraction:
     return Fraction(written)
 
 
