@@ -37,6 +37,7 @@ class Behaviour:
         seed: Of chance.
         delay_s: How long a good reply takes.
         usage: Whether tokens are told.
+        tokens: How many the prompt of a question is said to have; 20 where nothing stands.
         retry_after: What is told with a 429.
         headers: Sent with every good reply.
         model: As which it names itself.
@@ -50,6 +51,7 @@ class Behaviour:
     seed: int = 0
     delay_s: float = 0.0
     usage: bool = True
+    tokens: dict[str, int] = field(default_factory=dict)
     retry_after: str = "0.001"
     headers: dict[str, str] = field(default_factory=dict)
     model: str = MODEL
@@ -161,9 +163,7 @@ class Endpoint:
 
     def received(self, line, headers, body):
         request = json.loads(body)
-        question = request.get("prompt")
-        if question is None:
-            question = request["messages"][-1]["content"]
+        question = _question(request)
         self.asked[question] += 1
         self.keys.append(headers.get("idempotency-key"))
         if self.behaviour.tells:
@@ -216,7 +216,8 @@ class Endpoint:
     def _good(self, request, text, *, model=None, finish="stop", usage=None, **fields):
         said = self.behaviour
         model = model or said.model
-        told = {"prompt_tokens": 20, "completion_tokens": max(1, len(text))}
+        prompt = said.tokens.get(_question(request), 20)
+        told = {"prompt_tokens": prompt, "completion_tokens": max(1, len(text))}
         usage = usage or (told if said.usage else None)
         message = {"role": "assistant", "content": text, **fields}
         if request.get("stream"):
@@ -308,6 +309,11 @@ class Endpoint:
 
     def _refusal(self, line, request, *_):
         line.transport.write(self._good(request, "", refusal="I would rather not."))
+
+
+def _question(request):
+    asked = request.get("prompt")
+    return request["messages"][-1]["content"] if asked is None else asked
 
 
 def _events(message, *, model, finish, usage):

@@ -32,6 +32,10 @@ _COMMANDS = {
         "dokja.cli.measure:measure",
         "Ask a model a suite, keep every answer, and go on where it was stopped.",
     ),
+    "runs": (
+        "dokja.cli.runs:runs",
+        "Say what runs tell of endpoints, rulers and keys, before their scores are read.",
+    ),
     "rescore": (
         "dokja.cli.rescore:rescore_command",
         "Score a run again, from what came over the wire.",

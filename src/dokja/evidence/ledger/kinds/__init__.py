@@ -19,6 +19,7 @@ from dokja.evidence.ledger.kinds.builds import (
     BuildComponent,
     BuildLeaf,
 )
+from dokja.evidence.ledger.kinds.checks import RunCheck, RunsChecked
 from dokja.evidence.ledger.kinds.items import (
     Commitment,
     CommittedForm,
@@ -116,6 +117,8 @@ __all__ = [
     "RulebookAdopted",
     "Ruling",
     "Run",
+    "RunCheck",
+    "RunsChecked",
     "Sanity",
     "SanityCheck",
     "SanityRecall",
@@ -150,6 +153,7 @@ KINDS: Mapping[str, type[Body]] = MappingProxyType(
         "published-order": PublishedOrder,
         "claim": Claim,
         "reach": Reach,
+        "check": RunsChecked,
         "finding": Finding,
         "sanity": Sanity,
         "commitment": Commitment,

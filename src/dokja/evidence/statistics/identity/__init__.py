@@ -3,6 +3,7 @@
 Sentinels see large changes only: every finding says what it would have seen. None says why.
 """
 
+from dokja.evidence.statistics.identity.changes import smallest_change
 from dokja.evidence.statistics.identity.drift import drift
 from dokja.evidence.statistics.identity.following import (
     Followed,
@@ -13,6 +14,7 @@ from dokja.evidence.statistics.identity.following import (
     following_power,
     identities,
 )
+from dokja.evidence.statistics.identity.rounds import Half, Rounds, rounds_moved
 from dokja.evidence.statistics.identity.stages import (
     DriftFinding,
     DriftKind,
@@ -34,10 +36,12 @@ __all__ = [
     "DriftReport",
     "Followed",
     "Following",
+    "Half",
     "IdentityFindings",
     "Likeness",
     "Newcomer",
     "Revisit",
+    "Rounds",
     "Shift",
     "TokenFit",
     "TokenMatch",
@@ -46,5 +50,7 @@ __all__ = [
     "followed",
     "following_power",
     "identities",
+    "rounds_moved",
+    "smallest_change",
     "token_match",
 ]

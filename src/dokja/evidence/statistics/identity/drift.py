@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from dokja.errors import NotComparableError
 from dokja.evidence.statistics.contrasts import Basis, Layout, Spread, spread, without
-from dokja.evidence.statistics.counts import binomial_at_least, mcnemar, mcnemar_more
+from dokja.evidence.statistics.counts import mcnemar, mcnemar_more
+from dokja.evidence.statistics.identity.changes import smallest_change
 from dokja.evidence.statistics.identity.stages import (
     DriftFinding,
     DriftKind,
@@ -206,7 +207,9 @@ def _against_themselves(shifts: Sequence[Shift], *, level: float) -> list[DriftF
                 holds=None if p is None else p <= level,
                 adjusted=p,
                 change=beyond,
-                smallest=_smallest_change(each, level=level / max(len(told), 1)),
+                smallest=smallest_change(
+                    each.recurring, wavered=each.wavered_only, level=level / max(len(told), 1)
+                ),
             )
         )
     return findings
@@ -230,22 +233,6 @@ def _beyond(shift: Shift, *, level: float) -> Estimate:
         rests_on=(("recurring anchors", n),),
         method="difference of paired shares, agresti-min",
     )
-
-
-def _smallest_change(shift: Shift, *, level: float) -> float | None:
-    """Return the smallest further share of changed answers that is seen with power .8.
-
-    Taken as if as many answers wavered without a change as within this run.
-    """
-    n, noise = shift.recurring, shift.wavered_only
-    for extra in range(1, n - noise + 1):
-        trials = 2 * noise + extra
-        needed = next((k for k in range(trials + 1) if mcnemar_more(k, trials - k) <= level), None)
-        if needed is None:
-            continue
-        if binomial_at_least(needed, trials=trials, chance=(noise + extra) / trials) >= _POWER:
-            return extra / n
-    return None
 
 
 def _against_others(
