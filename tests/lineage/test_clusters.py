@@ -127,6 +127,16 @@ def test_work_that_fails_on_a_node_is_told_with_what_nodes_need(cluster):
         RayCluster(address=cluster).map(int, ["no number"], told=untold)
 
 
+def test_head_that_goes_away_is_told():
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        with started_head(folder) as address:
+            engine = RayCluster(address=address)
+            assert engine.map(int, ["7"], told=untold) == [7]
+
+        with pytest.raises(ClusterError, match="cannot be reached"):
+            engine.map(int, ["7"], told=untold)
+
+
 def test_address_where_nobody_listens_is_told_at_once():
     began = time.monotonic()
 

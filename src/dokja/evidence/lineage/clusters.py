@@ -7,7 +7,7 @@ for each task, and left as it was. Ray is the extra `cluster`.
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from logging import WARNING, getLogger
@@ -64,11 +64,12 @@ class RayCluster:
                     found[one] = ray.get(one)
                     answered(found[one])  # a refusal need not wait for the others
                     told(len(found))
-            except ray.exceptions.RayError as error:
+            except (ray.exceptions.RayError, ConnectionError) as error:
                 raise ClusterError(_lost(error)) from error
             finally:
-                for one in left:
-                    ray.cancel(one, force=True)
+                with suppress(ray.exceptions.RayError, ConnectionError):  # the head may be gone
+                    for one in left:
+                        ray.cancel(one, force=True)
             return [answered(found[one]) for one in running]
 
     def _reach(self) -> None:
