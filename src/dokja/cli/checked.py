@@ -83,8 +83,8 @@ def _suspects(found: Sequence[Check]) -> list[str]:
     return [
         *lines,
         "",
-        f"At most {first.level:.0%} of these keys are expected to be right, if systems err each for",
-        f"itself. Share of wrong keys that would have been found: {power}.",
+        f"At most {first.level:.0%} of these keys are expected to be right, if systems err each",
+        f"for itself. Share of wrong keys that would have been found: {power}.",
     ]
 
 
