@@ -246,6 +246,7 @@ def _run(
         ending = asyncio.run(_asked(run, made, limits, headers=headers, sources=sources))
         if ending.why is Why.INTERRUPTED:
             return ending, None
+        run.forget()
         with (
             Console(stderr=True).status("writing records"),
             OpenRun(folder, order=made.order) as done,

@@ -338,7 +338,7 @@ def test_an_interrupt_ends_with_its_signal_and_can_be_gone_on_from(endpoint, sui
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
-        while server.asked.total() < 3:
+        while server.asked.total() < 3 and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()

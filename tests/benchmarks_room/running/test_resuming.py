@@ -34,7 +34,7 @@ def stop_after(server, count, *, number=signal.SIGINT):
 
     def begun(session):
         def look():
-            while server.asked.total() < count:
+            while server.asked.total() < count and not session.gate.closed.is_set():
                 time.sleep(0.0005)
             session.gate.closed._loop.call_soon_threadsafe(
                 session.stop, Ending(why=Why.INTERRUPTED, signal=int(number))

@@ -152,6 +152,10 @@ class RunFolder:
             raise unwritten(self._bodies_path, error) from error
         self.journal.sync()
 
+    def forget(self) -> None:
+        """Let go of the states, which a reader makes anew; the lock stays."""
+        self.states = States(0, prices=self.plan.table)
+
     def close(self) -> None:
         """Close all files."""
         while self._numbers:

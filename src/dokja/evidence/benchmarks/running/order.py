@@ -55,7 +55,7 @@ class Order:
     @property
     def digest(self) -> Digest:
         """Names the order."""
-        return Digest.of(self.sequence.astype("<u4").tobytes())
+        return Digest(sha256(self.sequence.astype("<u4", copy=False).data).hexdigest())
 
     def place(self, sample: int) -> int:
         """Return which item a sample asks."""
@@ -86,17 +86,22 @@ def make_order(strata: Sequence[str], *, epochs: int, seed: int, sentinels: int)
     """
     count = len(strata)
     _, members = np.unique(np.array(strata, dtype=np.str_), return_inverse=True)
-    parts = [
-        _shuffled(members, seed=seed, epoch=epoch).astype(np.uint32) + np.uint32(epoch * count)
-        for epoch in range(epochs)
-    ]
-    scored = np.concatenate(parts)
     drawn = np.argsort(uniforms(seed, "measure/sentinels", count=count), kind="stable")
     chosen = tuple(sorted(drawn[: min(sentinels, count)].tolist()))
-    repeats = np.arange(len(ROUNDS) * len(chosen), dtype=np.uint32) + np.uint32(len(scored))
-    start, middle, end = np.split(repeats, len(ROUNDS))
-    half = len(scored) // 2
-    sequence = np.concatenate([start, scored[:half], middle, scored[half:], end])
+    scored, repeated = count * epochs, len(chosen)
+    # One array is filled in place: for a million samples every copy would take megabytes.
+    sequence = np.empty(scored + len(ROUNDS) * repeated, dtype=np.uint32)
+    for epoch in range(epochs):
+        begin = repeated + epoch * count
+        shuffled = _shuffled(members, seed=seed, epoch=epoch)
+        sequence[begin : begin + count] = shuffled + epoch * count
+    half = scored // 2
+    later = sequence[repeated + half : repeated + scored].copy()
+    sequence[2 * repeated + half : 2 * repeated + scored] = later
+    starts = (0, repeated + half, 2 * repeated + scored)
+    for number, begin in enumerate(starts):
+        first = scored + number * repeated
+        sequence[begin : begin + repeated] = np.arange(first, first + repeated)
     return Order(items=count, epochs=epochs, sentinels=chosen, sequence=sequence)
 
 

@@ -68,7 +68,7 @@ class States:
 
     def __init__(self, samples: int, *, prices: Prices | None) -> None:
         self.done = bytearray(samples)
-        self.where = array("q", bytes(8 * samples))
+        self.where = array("q", [0]) * samples
         self.stories: dict[int, Story] = {}
         self.flying: set[int] = set()
         self.wrong_models: set[int] = set()
