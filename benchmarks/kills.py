@@ -113,20 +113,40 @@ def main() -> None:
         server, run, log = Endpoint(answers), folder / "run", folder / "said.txt"
         begin = ["always-right", "--endpoint", server.url, "--suite", str(items)]
         begin += ["--out", str(run), "--sentinels", "0"]
-        kills, by_clock = 0, False
-        while kills < wanted.kills:
-            words = ["--resume", str(run)] if (run / "plan.json").exists() else begin
-            hit = kill_once(words, server, log=log, chance=chance, by_clock=by_clock)
-            kills += hit
-            # Some die by count and some by the clock, wherever they are by then; once nothing is
-            # open any more, only the clock finds one alive.
-            by_clock = not hit or chance.random() < BY_CLOCK
-        words = ["--resume", str(run)] if (run / "plan.json").exists() else begin
-        if measured(words, log).wait():
-            raise SystemExit(log.read_text()[-2000:])
-        time.sleep(0.2)
-        report(run, server, kills=kills, samples=wanted.samples)
-        server.close()
+        try:
+            kills = killed(run, server, begin, log=log, wanted=wanted.kills, chance=chance)
+            if measured(going_on(run, begin), log).wait():
+                raise SystemExit(log.read_text()[-2000:])
+            time.sleep(0.2)
+            report(run, server, kills=kills, samples=wanted.samples)
+        finally:
+            server.close()
+
+
+def going_on(run: Path, begin: list[str]) -> list[str]:
+    """Return the words that go on with a run, or begin it."""
+    return ["--resume", str(run)] if (run / "plan.json").exists() else begin
+
+
+def killed(
+    run: Path,
+    server: Endpoint,
+    begin: list[str],
+    *,
+    log: Path,
+    wanted: int,
+    chance: random.Random,
+) -> int:
+    """Kill a run so often; return how often."""
+    kills, by_clock = 0, False
+    while kills < wanted:
+        words = going_on(run, begin)
+        hit = kill_once(words, server, log=log, chance=chance, by_clock=by_clock)
+        kills += hit
+        # Some die by count and some by the clock, wherever they are by then; once nothing is open
+        # any more, only the clock finds one alive.
+        by_clock = not hit or chance.random() < BY_CLOCK
+    return kills
 
 
 def report(run: Path, server: Endpoint, *, kills: int, samples: int) -> None:
