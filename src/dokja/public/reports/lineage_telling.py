@@ -36,6 +36,12 @@ _NOT_RUN = (
     (re.compile(r"no two layers have neurons"), "no-anchor"),
 )
 
+_POWER_OF = {
+    "coordinates": "lineage.power-coordinates",
+    "agreement": "lineage.power-agreement",
+}
+"""What could have been seen, by the way of looking."""
+
 
 class LineageTeller:
     """What a run found, in one language.
@@ -289,7 +295,7 @@ class LineageTeller:
             smallest = figures.plain(finding.minimum_detectable, 2)
             return [self._say("lineage.power-known", smallest=smallest)]
         return [
-            self._say(f"lineage.power-{way}", smallest=figures.plain(smallest, 2))
+            self._say(_POWER_OF[way], smallest=figures.plain(smallest, 2))
             for way, smallest in finding.detectable
         ]
 
