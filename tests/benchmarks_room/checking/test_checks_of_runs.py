@@ -131,6 +131,20 @@ def test_an_endpoint_that_turns_into_another_on_the_way_is_found_in_the_run_itse
     assert report.not_asked.keys() == {Topic.IDENTITY, Topic.DRIFT, Topic.KEYS}
 
 
+def test_rounds_that_overlap_are_told(choices, scripted, measured):
+    folder, keys = choices(12)
+    few, many = (
+        measured(scripted(label, keys), folder, label, sentinels=12, delay_s=0.02, words=words)
+        for label, words in (("a", ("--concurrency", "1")), ("b", ("--concurrency", "48")))
+    )
+
+    report = check_runs(read([few, many]))
+
+    assert read_answers(few).overlapping == 0
+    assert read_answers(many).overlapping > 0
+    assert [note.split(":")[0] for note in report.notes] == ["b"]
+
+
 def test_other_token_counts_and_another_name_are_told_with_whom_they_fit(
     choices, scripted, measured
 ):

@@ -7,8 +7,9 @@ only right or wrong is known, so that two different wrong answers to it count as
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ class AnsweredRun:
         items: By the digest of the item without its key, in the order of the suite.
         names: How often the server gave which name of its model.
         records: Digest of the records.
+        overlapping: How many questions of a round were asked when the next round had begun.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class AnsweredRun:
     items: Mapping[str, AnsweredItem]
     names: Mapping[str, int]
     records: Digest
+    overlapping: int = 0
 
     @property
     def label(self) -> str:
@@ -93,6 +96,7 @@ def read_answers(folder: Path) -> AnsweredRun:
     firsts: dict[str, Mapping[str, Any]] = {}
     repeats: dict[str, dict[str, str]] = {}
     names: Counter[str] = Counter()
+    asked: dict[str, list[str]] = {name: [] for name in ROUNDS}
     for record in _lines(data, file=str(folder / RECORDS)):
         item = record["item_digest"]
         if record["epoch"] == _FIRST:
@@ -101,12 +105,24 @@ def read_answers(folder: Path) -> AnsweredRun:
             repeats.setdefault(item, {})[record["epoch"]] = answer
         if "reported_model" in record:
             names[record["reported_model"]] += 1
+        if record["epoch"] in asked and "started" in record:
+            asked[record["epoch"]].append(record["started"])
     return AnsweredRun(
         folder=folder,
         plan=plan,
         items={item: _item(record, repeats.get(item, {})) for item, record in firsts.items()},
         names=dict(sorted(names.items())),
         records=Digest.of(data),
+        overlapping=_overlapping([asked[name] for name in ROUNDS]),
+    )
+
+
+def _overlapping(rounds: Sequence[Sequence[str]]) -> int:
+    """Return how many questions of a round were asked when the next had begun; times as ISO."""
+    return sum(
+        sum(time > min(later) for time in earlier)
+        for earlier, later in pairwise(rounds)
+        if earlier and later
     )
 
 

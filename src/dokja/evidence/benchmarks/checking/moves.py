@@ -152,7 +152,7 @@ def _endpoint_words(finding: DriftFinding, shift: Shift) -> str:
         f"of {shift.recurring} items asked again, {shift.changed_only} changed their answer since "
         f"before and not within the run, {shift.wavered_only} the other way round"
     )
-    more = "answers change since before more than within the run"
+    more = "answers changed since before more than within the run"
     return f"{more}: {counts}" if finding.holds else f"not shown that {more}: {counts}"
 
 

@@ -143,6 +143,12 @@ def _notes(met: Meeting) -> tuple[str, ...]:
         other = asked_otherwise(met.now[label].plan, met.before[label].plan)
         if other:
             notes.append(f"{label} was asked with other settings than before: {', '.join(other)}")
+    notes += [
+        f"{label}: {run.overlapping} questions of a round were asked when the next had begun, so "
+        "that a change within the run is seen less well"
+        for label, run in sorted(met.now.items())
+        if run.overlapping
+    ]
     most = max(len(run.items) for run in (*met.now.values(), *met.before.values()))
     if len(met.items) < most:
         notes.append(f"{len(met.items):,} of up to {most:,} items were asked in every run")
