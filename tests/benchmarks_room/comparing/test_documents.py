@@ -78,6 +78,15 @@ def test_entry_fits_its_kind_and_names_its_document(cases, name):
     assert read.verdict.replace("_", " ") == document(cases[name], software="")["verdict"]
 
 
+def test_no_ratio_over_several_benchmarks_stands_without_an_interval(cases):
+    draft, _ = reach_draft(cases["several"], OCCASION, software="dokja 0")
+
+    assert [one["by"] for one in draft.body["standards"]] == ["clusters", "strata"]
+    ratio = float(draft.body["ratio"])
+    for one in draft.body["standards"]:
+        assert float(one["ratio"]["low"]) < ratio < float(one["ratio"]["high"])
+
+
 @pytest.mark.parametrize("name", ["undecided", "fails", "several", "nothing", "lost"])
 @pytest.mark.parametrize("lang", ["ko", "en"])
 def test_every_comparison_can_be_told_in_both_languages(cases, name, lang):

@@ -14,6 +14,7 @@ from dokja.values import Json
 
 __all__ = ["comparison_text"]
 
+_BOTH = 2
 _ORDER = ("clusters", "strata", "items")
 
 
@@ -69,14 +70,10 @@ class _Teller:
         )
 
     def _combined(self, said: Mapping[str, Any]) -> Iterator[str]:
-        if "delta" in said:
-            yield self._words.text(
-                "compare.combined",
-                delta=_signed(said["delta"]),
-                error=said["se"],
-                df=said["df"],
-                p=said["p_ratio_at_least"],
-            )
+        if said["errors"]:
+            yield ""
+            yield self._words.text("compare.combined")
+            yield from (f"  {line}" for line in columns(self._errors(said)))
         if "bounds" in said:
             low, high = said["bounds"]
             yield self._words.text("compare.bounds-only", low=low, high=high)
@@ -96,12 +93,33 @@ class _Teller:
             yield from (f"  {line}" for line in columns(self._rows(one)))
         yield from (line for told in self._beside(one) for line in self._prose(told, indent=2))
 
+    def _errors(self, said: Mapping[str, Any]) -> list[list[str]]:
+        rows = [self._heads()]
+        for one in said["errors"]:
+            found = one.get("interval95", {})
+            ends = f"{found['low']}–{found['high']}" if len(found) == _BOTH else None
+            rows.append(
+                [
+                    self._words.label("generalise", one["generalise_to"]),
+                    said.get("ratio", "–"),
+                    ends or self._words.text("measurement.no-ends"),
+                    f"{_signed(one['delta'])} ± {one['se']}",
+                    one["p_ratio_at_least"] + (self._mark() if one["decides"] else ""),
+                ]
+            )
+        return rows
+
+    def _heads(self) -> list[str]:
+        keys = ("compare.by", "compare.ratio", "compare.interval", "compare.margin", "compare.p")
+        return [self._words.text(key) for key in keys]
+
+    def _mark(self) -> str:
+        return "  " + self._words.text("compare.decides")
+
     def _rows(self, one: Mapping[str, Any]) -> list[list[str]]:
         words, estimate = self._words, one["estimate"]
-        keys = ("compare.by", "compare.ratio", "compare.interval", "compare.margin", "compare.p")
-        rows = [[words.text(key) for key in keys]]
+        rows = [self._heads()]
         decisive = str(estimate.get("decisive", ""))
-        mark = "  " + words.text("compare.decides")
         for basis in _ORDER:
             if basis not in estimate["se"]:
                 continue
@@ -112,7 +130,7 @@ class _Teller:
                     estimate.get("ratio", "–"),
                     self._interval(estimate["intervals95"].get(basis)),
                     f"{_signed(estimate['delta'])} ± {estimate['se'][basis]}",
-                    estimate["p_ratio_at_least"][basis] + (mark if decides else ""),
+                    estimate["p_ratio_at_least"][basis] + (self._mark() if decides else ""),
                 ]
             )
         return rows

@@ -12,10 +12,10 @@ from functools import partial
 from dokja.evidence.benchmarks.comparing.grids import grid_of
 from dokja.evidence.benchmarks.comparing.questions import Question
 from dokja.evidence.benchmarks.comparing.sheets import Sheet, sheet_of
+from dokja.evidence.benchmarks.comparing.together import Together, benchmarks_of, together
 from dokja.evidence.benchmarks.tables import Flag, OutcomeTable
 from dokja.evidence.statistics.contrasts import (
     Basis,
-    Benchmark,
     Clearance,
     CombinedReach,
     Contrast,
@@ -91,6 +91,8 @@ class Comparison:
         combined: What they say together; None for one benchmark.
         without: The verdict with each benchmark left out in turn; empty for one.
         references: Those that were measured on every benchmark.
+        together: Over several benchmarks, what each error says; empty for one benchmark and where
+            each stands for itself.
         unmade: Why several benchmarks could not be put together; empty where they were.
     """
 
@@ -99,6 +101,7 @@ class Comparison:
     combined: CombinedReach | None
     without: tuple[tuple[str, Clearance], ...]
     references: tuple[str, ...]
+    together: tuple[Together, ...] = ()
     unmade: tuple[Doubt, ...] = ()
 
     @property
@@ -167,7 +170,11 @@ def compare(
         listed = tuple(doubt for doubt in Doubt if doubt in unmade)
         return found(combined=None, without=(), unmade=listed)
     combined, without = _combined(domains, asked, doubts=known)
-    return found(combined=combined, without=without)
+    return found(
+        combined=combined,
+        without=without,
+        together=together([domain.sheet for domain in domains], asked),
+    )
 
 
 def _domain(table: OutcomeTable, question: Question, *, doubts: frozenset[Doubt]) -> Domain:
@@ -310,17 +317,7 @@ def _draws(sheet: Sheet, question: Question, *, answer: Reach) -> FrontierDraws 
 def _combined(
     domains: Sequence[Domain], question: Question, *, doubts: frozenset[Doubt]
 ) -> tuple[CombinedReach, tuple[tuple[str, Clearance], ...]]:
-    weights = question.benchmark_weights or {}
-    parts = [
-        Benchmark(
-            name=domain.sheet.suite,
-            weight=weights.get(domain.sheet.suite, 1.0),
-            cells=domain.sheet.cells,
-            layout=domain.sheet.layout,
-        )
-        for domain in domains
-        if domain.sheet.cells is not None and domain.sheet.layout is not None
-    ]
+    parts, scale = benchmarks_of([domain.sheet for domain in domains], question)
     found = set(doubts)
     for domain in domains:
         found |= set(domain.sheet.doubts) | (set(domain.reach.doubts) & _OF_DATA)
@@ -330,6 +327,7 @@ def _combined(
         combine=question.combine,
         frontier=question.frontier,
         terms=question.terms,
+        scale=scale,
     )
     answer = asked(doubts=found - {Doubt.FRONTIER_INCOMPLETE})
     if Doubt.FRONTIER_INCOMPLETE in found and answer.verdict is not Clearance.DOES_NOT_CLEAR:

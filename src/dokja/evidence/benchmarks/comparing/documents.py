@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from dokja.evidence.benchmarks.comparing.comparisons import Comparison, Domain
+from dokja.evidence.benchmarks.comparing.together import Together
 from dokja.evidence.statistics.contrasts import (
     Basis,
     CombinedReading,
@@ -98,6 +99,7 @@ def document(
                 if combined.worst is None or combined.best is None
                 else _present(_bounds(combined.worst.ratio, combined.best.ratio))
             ),
+            "errors": [_together(each) for each in comparison.together],
             "without": {name: verdict.value for name, verdict in comparison.without},
         }
     return said
@@ -270,6 +272,25 @@ def _grid(grid: Multiverse) -> dict[str, Json]:
         ],
         "verdicts": {each.verdict.value: each.cells for each in grid.shares},
     }
+
+
+def _together(each: Together) -> dict[str, Json]:
+    said: dict[str, Json] = {
+        "generalise_to": each.goal.value,
+        "delta": decimal(each.margin, places=_MARGIN),
+        "se": decimal(each.standard_error, places=_MARGIN),
+        "units": each.units,
+        "p_ratio_at_least": decimal(each.p_at_least, places=_P),
+        "decides": each.decides,
+    }
+    if not isinstance(each.interval, Missing):
+        said["interval95"] = _present(
+            {
+                "low": _number(each.interval.low, places=_RATIO),
+                "high": _number(each.interval.high, places=_RATIO),
+            }
+        )
+    return said
 
 
 def _combined(read: CombinedReading) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from datetime import date
 
 from dokja.evidence.benchmarks.comparing.comparisons import Comparison, Domain
 from dokja.evidence.benchmarks.comparing.documents import decimal, document, document_bytes
+from dokja.evidence.benchmarks.comparing.together import Together
 from dokja.evidence.ledger import Draft
 from dokja.evidence.statistics.contrasts import Basis, Clearance, GeneraliseTo, MarginTest, Shape
 from dokja.values import Digest, Json, Missing
@@ -134,20 +135,27 @@ def _decisive(said: Mapping[str, Json]) -> str:
 
 def _standards(comparison: Comparison) -> list[Json]:
     if comparison.combined is not None:
-        read = comparison.combined.registered
-        way, reached = read.hardest, read.p_at_least
-        if isinstance(way, Missing) or isinstance(reached, Missing):
+        if not comparison.together:
             return _each(comparison)
-        return [
-            {
-                "by": _BY[comparison.question.terms.generalise_to],
-                "delta": decimal(way.margin, places=6),
-                "error": decimal(way.standard_error, places=6),
-                "units": len(comparison.domains),
-                "p_reaches": decimal(reached, places=3),
-            }
-        ]
+        return [_standard(each) for each in comparison.together]
     return _errors(comparison.domains[0])
+
+
+def _standard(each: Together) -> dict[str, Json]:
+    one: dict[str, Json] = {
+        "by": _BY[each.goal],
+        "delta": decimal(each.margin, places=6),
+        "error": decimal(each.standard_error, places=6),
+        "units": each.units,
+        "p_reaches": decimal(each.p_at_least, places=3),
+    }
+    interval = each.interval
+    if not isinstance(interval, Missing):
+        ends = (interval.low, interval.high)
+        if not any(isinstance(end, Missing) for end in ends):
+            low, high = (decimal(float(end), places=4) for end in ends if isinstance(end, float))
+            one["ratio"] = {"low": low, "high": high}
+    return one
 
 
 def _each(comparison: Comparison) -> list[Json]:

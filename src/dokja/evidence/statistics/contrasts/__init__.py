@@ -12,6 +12,10 @@ from dokja.evidence.statistics.contrasts.cells import (
     cells_of,
 )
 from dokja.evidence.statistics.contrasts.combined_draws import CombinedDraws, combined_draws
+from dokja.evidence.statistics.contrasts.combined_intervals import (
+    CombinedInterval,
+    combined_interval,
+)
 from dokja.evidence.statistics.contrasts.combined_readings import (
     Combine,
     CombinedReading,
@@ -22,6 +26,7 @@ from dokja.evidence.statistics.contrasts.combining import (
     CombinedReach,
     combined_reach,
     leave_one_out,
+    question_of,
 )
 from dokja.evidence.statistics.contrasts.contrast import (
     Contrast,
@@ -121,6 +126,7 @@ __all__ = [
     "Clusters",
     "Combine",
     "CombinedDraws",
+    "CombinedInterval",
     "CombinedReach",
     "CombinedReading",
     "Contrast",
@@ -164,6 +170,7 @@ __all__ = [
     "cells_of",
     "clusters_of",
     "combined_draws",
+    "combined_interval",
     "combined_reach",
     "contrast",
     "fragility",
@@ -175,6 +182,7 @@ __all__ = [
     "multiverse",
     "needed",
     "parts_of",
+    "question_of",
     "ratio_interval",
     "ratio_of",
     "reach",

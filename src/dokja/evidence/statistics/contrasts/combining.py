@@ -29,7 +29,7 @@ from dokja.evidence.statistics.contrasts.terms import (
 )
 from dokja.evidence.statistics.contrasts.three_way import COMPLETIONS
 
-__all__ = ["Benchmark", "CombinedReach", "combined_reach", "leave_one_out"]
+__all__ = ["Benchmark", "CombinedReach", "combined_reach", "leave_one_out", "question_of"]
 
 _LEAST = 2
 
@@ -121,7 +121,7 @@ def combined_reach(
         ...                terms=terms).verdict.value
         'clears'
     """
-    question = _asked(benchmarks, combine=combine, frontier=frontier, terms=terms, scale=scale)
+    question = question_of(benchmarks, combine=combine, frontier=frontier, terms=terms, scale=scale)
     first = question.read([each.cells.registered for each in benchmarks])
     ends = _ends(benchmarks, question, first=first)
     found = {*doubts, *first.doubts}
@@ -167,7 +167,7 @@ def leave_one_out(
     )
 
 
-def _asked(
+def question_of(
     benchmarks: Sequence[Benchmark],
     *,
     combine: Combine,
