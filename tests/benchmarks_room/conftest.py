@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dokja.evidence.benchmarks import read_suite
+from dokja.evidence.benchmarks.suites import read_suite
 from dokja.models.serving import Answer, Finish, RecordedModel, recording_bytes
 
 LONGEST = 16

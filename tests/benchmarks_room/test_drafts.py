@@ -4,14 +4,9 @@ from statistics import mean
 
 import pytest
 
-from dokja.evidence.benchmarks import (
-    STRICT,
-    Outcome,
-    accuracy,
-    run_draft,
-    run_suite,
-    score_drafts,
-)
+from dokja.evidence.benchmarks.drafts import accuracy, run_draft, score_drafts
+from dokja.evidence.benchmarks.runs import run_suite
+from dokja.evidence.benchmarks.scoring import STRICT, Outcome
 from dokja.evidence.ledger.kinds import check_body
 from dokja.evidence.statistics import ScoreTerms, student_quantile
 from dokja.values import Missing, MissingReason

@@ -4,7 +4,10 @@ from collections import Counter
 import pytest
 
 from dokja.errors import NotServableError, SuiteError
-from dokja.evidence.benchmarks import Outcome, read_records, read_suite, run_suite, score_again
+from dokja.evidence.benchmarks.records import read_records
+from dokja.evidence.benchmarks.runs import run_suite, score_again
+from dokja.evidence.benchmarks.scoring import Outcome
+from dokja.evidence.benchmarks.suites import read_suite
 from dokja.values import Digest
 
 LONGEST = 16

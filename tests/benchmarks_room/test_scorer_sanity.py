@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dokja.evidence.benchmarks import Outcome, extracted, outcome_of, read_suite
+from dokja.evidence.benchmarks.scoring import Outcome, extracted, outcome_of
+from dokja.evidence.benchmarks.suites import read_suite
 from dokja.models.serving import Finish
 
 ITEMS = Path(__file__).parents[2] / "sample/programme/items"

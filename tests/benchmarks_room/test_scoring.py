@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokja.evidence.benchmarks import STRICT, Outcome, extracted, outcome_of
+from dokja.evidence.benchmarks.scoring import STRICT, Outcome, extracted, outcome_of
 from dokja.models.serving import Finish
 
 

@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 
 from dokja.errors import Mistake, SuiteError
-from dokja.evidence.benchmarks import read_suite
+from dokja.evidence.benchmarks.suites import read_suite
 from dokja.values import Digest
 
 KEYS = "id, prompt, answer, cluster, language"

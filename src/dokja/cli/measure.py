@@ -15,11 +15,10 @@ from rich.console import Console
 from dokja import __version__
 from dokja.cli.measuring import Given, Prepared, frozen, kept_places, places, prepared
 from dokja.cli.prices import read_prices
-from dokja.cli.printing import as_json, emit, now, say
-from dokja.cli.programmes import unbroken
+from dokja.cli.printing import as_json, emit, say
 from dokja.cli.scorers import aids_for
 from dokja.cli.watching import watching
-from dokja.errors import DuplicateEntryError, Mistake, RunError
+from dokja.errors import Mistake, RunError
 from dokja.evidence.benchmarks.running import (
     Ending,
     Limits,
@@ -31,21 +30,16 @@ from dokja.evidence.benchmarks.running import (
     Why,
     begin_run,
     conclude,
-    measured_draft,
     read_plan,
     refuse_another,
     run_endpoint,
-    run_id,
     run_local,
 )
 from dokja.evidence.benchmarks.scorers import Aids
-from dokja.evidence.benchmarks.scoring import SCORER
 from dokja.models.serving.endpoints import Endpoint, Family, Patience
-from dokja.values import is_identifier
 
 __all__ = ["measure"]
 
-ACTOR = "dokja"
 ENGINE = f"dokja {__version__}"
 _SIGNALLED = 128
 _IDENTITY, _BAD, _OPEN = 3, 2, 4
@@ -144,13 +138,9 @@ def measure(
     folder = resume or out or Path("runs") / f"{made.plan.asked.suite}-{made.plan.system.label}"
     if limits.budget_micro is not None and made.plan.prices is None:
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
-    audited: bool | None = None
-    if programme is not None:
-        _refuse_entered(programme, made, stage=stage or "")
-        tried = _tried(programme, made)
-        if tried is None:
-            return _IDENTITY
-        audited = tried
+    audited = None if programme is None else _tried(programme, made, stage=stage or "")
+    if programme is not None and audited is None:
+        return _IDENTITY
     if resume is None:
         begin_run(folder, made.plan, beside=kept_places(given))
     headers = _headers(made, key_env)
@@ -285,66 +275,20 @@ async def _asked(
     )
 
 
-def _refuse_entered(programme: Path, made: Prepared, *, stage: str) -> None:
-    """Refuse, before anything is asked, what the ledger would refuse when it is done.
-
-    Raises:
-        click.UsageError: The label cannot name a model in a ledger.
-        DuplicateEntryError: The model's run of this suite at this stage is there already.
-    """
-    label = made.plan.system.label
-    if not is_identifier(label):
-        raise click.UsageError(
-            f"{label!r} cannot name a model in a ledger; give it its name there with --label"
-        )
-    name = run_id(stage, label, made.plan.asked.suite)
-    with unbroken(programme) as opened:
-        if opened.ledger.find(name) is not None:
-            raise DuplicateEntryError(f"{name} is in the ledger already. Nothing was asked.")
+# The ledger takes as long to load as all the rest; whoever enters nothing does not wait for it.
 
 
-def _tried(programme: Path, made: Prepared) -> bool | None:
-    """Return whether the scorer's extraction was audited; None where it may give no evidence.
+def _tried(programme: Path, made: Prepared, *, stage: str) -> bool | None:
+    from dokja.cli.entering_runs import refuse_entered, tried  # noqa: PLC0415  # see above
 
-    A suite's scorer is tried before anything is asked for a programme; `exact-text`, by which
-    files of items are scored, has no option that could make it another one.
-    """
-    scorer = made.form.scorer
-    if scorer.kind == SCORER:
-        return True
-    with unbroken(programme) as opened:
-        found = [
-            entry
-            for entry in opened.ledger.entries(kind="sanity")
-            if entry.body["scorer"] == str(scorer.digest)
-        ]
-    if found and found[-1].body["passed"] is True:
-        return found[-1].body["audited"] is True
-    what = "failed the sanity suite" if found else "was not tried"
-    say(
-        f"The scorer {scorer.kind} ({scorer.digest.short}…) {what}, so that its scores are no "
-        f"evidence. Nothing was asked. Try it: dokja sanity SUITE --programme {programme}",
-        error=True,
-    )
-    return None
+    refuse_entered(programme, made, stage=stage)
+    return tried(programme, made)
 
 
 def _enter(programme: Path, folder: Path, made: Prepared, summary: Summary, *, stage: str) -> None:
-    """Append the run to a programme's ledger, with its records as a blob."""
-    with (
-        unbroken(programme) as opened,
-        OpenRun(folder, order=made.order) as run,
-    ):
-        draft = measured_draft(
-            summary,
-            run,
-            stage=stage,
-            model=made.plan.system.label,
-            on=now().date(),
-            actor=ACTOR,
-        )
-        opened.blobs.put((folder / "records.jsonl").read_bytes())
-        opened.ledger.append([draft], at=now())
+    from dokja.cli.entering_runs import enter  # noqa: PLC0415  # see above
+
+    enter(programme, folder, made, summary, stage=stage)
 
 
 def _tell(

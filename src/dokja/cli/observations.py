@@ -13,7 +13,10 @@ import numpy as np
 
 from dokja.decisions.rules import Gate, Part, Rulebook
 from dokja.errors import InputError, Mistake, ProgrammeError, SuiteError, WeightsError
-from dokja.evidence.benchmarks import RunRecord, Suite, read_suite, run_draft, run_suite
+from dokja.evidence.benchmarks.drafts import run_draft
+from dokja.evidence.benchmarks.records import RunRecord
+from dokja.evidence.benchmarks.runs import run_suite
+from dokja.evidence.benchmarks.suites import Suite, read_suite
 from dokja.evidence.ledger import Draft, Programme
 from dokja.evidence.ledger.kinds import Model, read_body
 from dokja.evidence.lineage import ComponentSpec, Plan, finding_drafts, trace

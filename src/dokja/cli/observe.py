@@ -17,7 +17,10 @@ from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
 from dokja.cli.rulebooks import in_folder
 from dokja.decisions.rules import Rulebook
-from dokja.evidence.benchmarks import RunRecord, Suite, read_records, score_again, score_drafts
+from dokja.evidence.benchmarks.drafts import score_drafts
+from dokja.evidence.benchmarks.records import RunRecord, read_records
+from dokja.evidence.benchmarks.runs import score_again
+from dokja.evidence.benchmarks.suites import Suite
 from dokja.evidence.ledger import Draft, Programme
 
 __all__ = ["observe"]

@@ -7,8 +7,8 @@ from dokja import __version__
 from dokja.cli.comparing import asked_by_rulebook
 from dokja.cli.observations import ACTOR
 from dokja.decisions.rules import Rulebook
-from dokja.evidence.benchmarks import RunRecord
 from dokja.evidence.benchmarks.comparing import Occasion, compare, reach_draft
+from dokja.evidence.benchmarks.records import RunRecord
 from dokja.evidence.benchmarks.run_tables import table_of_runs
 from dokja.evidence.ledger import Draft
 

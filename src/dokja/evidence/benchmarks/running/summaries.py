@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome
 from dokja.evidence.benchmarks.running.bodies import unwritten
@@ -22,9 +22,11 @@ from dokja.evidence.benchmarks.running.outcome_files import FILE as OUTCOMES
 from dokja.evidence.benchmarks.running.outcome_files import OutcomeArrays
 from dokja.evidence.benchmarks.running.records import Settled, records_of
 from dokja.evidence.benchmarks.scorers import Aids, Scoring
-from dokja.evidence.ledger import Draft
 from dokja.values import Digest, Json, canonical_bytes
 from dokja.values.trees import Frontier, leaf_hash
+
+if TYPE_CHECKING:
+    from dokja.evidence.ledger import Draft
 
 __all__ = ["RECORDS", "SUMMARY", "Summary", "conclude", "measured_draft", "run_id"]
 
@@ -116,7 +118,7 @@ def run_id(stage: str, model: str, suite: str) -> str:
 
 def measured_draft(
     summary: Summary, run: OpenRun, *, stage: str, model: str, on: date, actor: str
-) -> Draft:
+) -> "Draft":
     """Return the entry that a run took place; `records.jsonl` is its blob.
 
     Args:
@@ -127,6 +129,9 @@ def measured_draft(
         on: The day of the run.
         actor: Who ran it.
     """
+    # Loaded here: asking a model needs no ledger, and should not wait for one.
+    from dokja.evidence.ledger import Draft  # noqa: PLC0415  # see above
+
     asked = run.plan.asked
     return Draft(
         kind="run",

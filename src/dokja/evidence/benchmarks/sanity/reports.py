@@ -7,9 +7,12 @@ audited may, but a reply that it could not read is then charged to the operator.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
-from dokja.evidence.ledger import Draft
 from dokja.values import Digest, Json
+
+if TYPE_CHECKING:
+    from dokja.evidence.ledger import Draft
 
 __all__ = ["ATTACKS", "Check", "Floor", "Recall", "SanityReport"]
 
@@ -154,13 +157,16 @@ class SanityReport:
             said["recall"] = {"found": recall.found, "of": recall.of, "misread": recall.misread}
         return said
 
-    def draft(self, *, on: date, actor: str) -> Draft:
+    def draft(self, *, on: date, actor: str) -> "Draft":
         """Return the ledger's entry about it.
 
         Args:
             on: The day of the trial.
             actor: Who made it.
         """
+        # Loaded here: whoever only reads replies should not wait for the ledger.
+        from dokja.evidence.ledger import Draft  # noqa: PLC0415  # see above
+
         said = self.to_json()
         said["checks"] = [
             {key: value for key, value in _check_json(check).items() if key != "examples"}

@@ -1,16 +1,19 @@
 """Whether a scorer may give evidence: what the ledger's newest entry about it says."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from dokja.errors import Mistake, SanityError
-from dokja.evidence.ledger import Entry
 from dokja.values import Digest
+
+if TYPE_CHECKING:
+    from dokja.evidence.ledger import Entry
 
 __all__ = ["is_audited", "refuse_unproven"]
 
 
 def refuse_unproven(
-    scorers: Mapping[str, Digest], entries: Iterable[Entry], *, suites: Mapping[str, str]
+    scorers: Mapping[str, Digest], entries: "Iterable[Entry]", *, suites: Mapping[str, str]
 ) -> None:
     """Refuse records of scorers that have not passed the sanity suite.
 
@@ -51,7 +54,7 @@ def refuse_unproven(
         raise SanityError(mistakes, changed="No record was taken as evidence.")
 
 
-def is_audited(scorer: Digest, entries: Iterable[Entry]) -> bool:
+def is_audited(scorer: Digest, entries: "Iterable[Entry]") -> bool:
     """Tell whether replies that a scorer cannot read may be charged to the model.
 
     Its newest trial with labelled replies says so; without one they are the operator's doing.
@@ -64,7 +67,7 @@ def is_audited(scorer: Digest, entries: Iterable[Entry]) -> bool:
     return bool(said) and max(said, key=lambda entry: entry.seq).body["audited"] is True
 
 
-def _newest(entries: Iterable[Entry]) -> dict[tuple[str, str], Entry]:
+def _newest(entries: "Iterable[Entry]") -> "dict[tuple[str, str], Entry]":
     return {
         (str(entry.body["scorer"]), str(entry.body["suite"])): entry
         for entry in entries

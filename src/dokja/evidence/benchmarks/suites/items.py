@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dokja.evidence.benchmarks.scorers import Choice, CodeTest
-from dokja.evidence.ledger.sealing import commitment
 from dokja.values import Digest, Json, canonical_bytes
 from dokja.values.trees import leaf_hash
 
@@ -105,5 +104,8 @@ class SuiteItem:
 
     def _digest(self, value: Mapping[str, Json], *, place: str) -> Digest:
         if self.private:
+            # Only secrets need the ledger, which takes longer to load than a suite to read.
+            from dokja.evidence.ledger.sealing import commitment  # noqa: PLC0415  # see above
+
             return commitment(value, salt=self.salt, field=place)
         return Digest.of(canonical_bytes(value))
