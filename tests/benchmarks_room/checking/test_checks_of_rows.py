@@ -103,6 +103,21 @@ def test_letters_are_taken_once_an_item_from_the_systems_that_are_kept(tmp_path)
     np.testing.assert_array_equal(sheet.keys, [0, 1])
 
 
+def test_items_without_a_legal_key_are_left_out_and_counted(tmp_path):
+    _, lines = planted(wrong={})
+    lines = [
+        (system, item, "?" if item == "i007" else key, said) for system, item, key, said in lines
+    ]
+    rows, alignment, _ = rows_of(tmp_path, lines)
+
+    sheet = sheet_of_rows(rows, alignment, options="ABCD")
+    report = check_rows(sheet)
+
+    assert (len(sheet.items), sheet.left_out) == (149, 1)
+    (note,) = report.notes
+    assert note.startswith("1 item is left out of the question about keys")
+
+
 def test_rows_without_letters_and_strangers_are_refused_at_once(tmp_path):
     mapping = MAPPING.replace('key = "gold"\nanswer = "said"', 'outcome = "said"')
     mapping = mapping.replace('[answers]\n"" = { outcome = "missing" }', "[outcomes]")

@@ -55,6 +55,7 @@ def check_runs(
     asked = list(only) if only else [topic for topic in Topic if topic not in lacking]
     repeats = repeat_rate(now)
     checks: list[Check] = []
+    notes = _notes(met)
     for topic in Topic:
         if topic not in asked:
             continue
@@ -69,7 +70,9 @@ def check_runs(
             case Topic.ROUNDS:
                 checks += rounds_checks(met)
             case Topic.KEYS if form is not None:
-                checks += key_checks(sheet_of_runs(now, form), rng=_chance(seed))
+                sheet = sheet_of_runs(now, form)
+                checks += key_checks(sheet, rng=_chance(seed))
+                notes += _left_out(sheet)
             case _:
                 pass
     return CheckReport(
@@ -80,7 +83,7 @@ def check_runs(
         checks=tuple(checks),
         repeats=repeats,
         not_asked={topic: why for topic, why in lacking.items() if topic not in asked},
-        notes=_notes(met),
+        notes=notes,
         evidence=tuple(sorted(f"run:{run.records}" for run in (*now, *before))),
     )
 
@@ -99,6 +102,7 @@ def check_rows(sheet: KeySheet, *, evidence: Sequence[Digest] = (), seed: int = 
         before=(),
         items=len(sheet.items),
         checks=tuple(key_checks(sheet, rng=_chance(seed))),
+        notes=_left_out(sheet),
         evidence=tuple(sorted(f"file:{digest}" for digest in evidence)),
     )
 
@@ -135,6 +139,14 @@ def _untold(topic: Topic, met: Meeting, needs: str) -> Check:
         says=Says.CANNOT_TELL,
         words=f"this needs {needs}",
     )
+
+
+def _left_out(sheet: KeySheet) -> tuple[str, ...]:
+    if not sheet.left_out:
+        return ()
+    why = "private, not asked of every system, or without options of which one is the key"
+    items = "1 item is" if sheet.left_out == 1 else f"{sheet.left_out:,} items are"
+    return (f"{items} left out of the question about keys: {why}",)
 
 
 def _notes(met: Meeting) -> tuple[str, ...]:
