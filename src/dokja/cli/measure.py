@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import click
 from rich.console import Console
 
 from dokja import __version__
+from dokja.cli.judge_figures import JudgeFigures, judge_figures, labels_of, say_broken
+from dokja.cli.judge_models import connected, judge_options, ready_judge
 from dokja.cli.measuring import Given, Prepared, frozen, kept_places, places, prepared
 from dokja.cli.prices import read_prices
 from dokja.cli.printing import as_json, emit, say
 from dokja.cli.scorers import aids_for
 from dokja.cli.watching import watching
 from dokja.errors import Mistake, RunError
+from dokja.evidence.benchmarks.judges import ConnectedJudge
 from dokja.evidence.benchmarks.running import (
     Ending,
     Limits,
@@ -35,6 +39,8 @@ from dokja.evidence.benchmarks.running import (
     run_endpoint,
     run_local,
 )
+from dokja.evidence.benchmarks.running.summaries import RECORDS
+from dokja.evidence.benchmarks.sanity import JudgedLabel
 from dokja.evidence.benchmarks.scorers import Aids
 from dokja.models.serving.endpoints import Endpoint, Family, Patience
 
@@ -99,6 +105,7 @@ _MILLION = 1_000_000
     help="Enter the run into this programme's ledger.",
 )
 @click.option("--stage", help="The stage that it is entered for.")
+@judge_options(judged=True)
 @as_json
 def measure(
     model: str | None,
@@ -125,6 +132,9 @@ def measure(
       dokja measure my-model --endpoint http://localhost:8000/v1 --suite suites/kmmlu
       dokja measure --resume runs/kmmlu-my-model
 
+    Where the suite's scorer asks a judge, name it: every reply of the judge is kept in the run's
+    folder, and the same words are never paid for twice. A judge that fails makes no answer wrong.
+
     \b
     Exit codes: 0 every sample is settled or charged to the model; 2 bad input, another plan, or
     an endpoint that refuses the requests; 3 another model answered, or the scorer may give no
@@ -138,22 +148,41 @@ def measure(
     folder = resume or out or Path("runs") / f"{made.plan.asked.suite}-{made.plan.system.label}"
     if limits.budget_micro is not None and made.plan.prices is None:
         raise click.UsageError("--budget needs --prices: what a token costs is not known")
+    judge = ready_judge(options, made.form.scorer, judged=[made.plan.system.label])
+    labels = labels_of(options["labels"], made.form)
     audited = None if programme is None else _tried(programme, made, stage=stage or "")
     if programme is not None and audited is None:
         return _IDENTITY
     if resume is None:
         begin_run(folder, made.plan, beside=kept_places(given))
-    headers = _headers(made, key_env)
-    aids = aids_for(
-        made.form.scorer,
-        suite=made.suite,
-        budget_granted=made.plan.granted,
-        audited=audited,
-    )
-    ending, summary = _run(folder, made, limits, aids=aids, headers=headers, show_score=show_score)
-    if summary is not None and programme is not None and stage is not None:
-        _enter(programme, folder, made, summary, stage=stage)
-    return _tell(folder, ending, summary, as_json=as_json, show_score=show_score)
+    with connected(judge, folder) as asked:
+        found = _run(
+            *(folder, made, limits),
+            judging=_Judging(judge=asked, labels=labels, audited=audited),
+            headers=_headers(made, key_env),
+            show_score=show_score,
+        )
+        if found.summary is not None and programme is not None and stage is not None:
+            _enter(programme, folder, made, found.summary, stage=stage)
+        return _tell(folder, found, as_json=as_json, show_score=show_score)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judging:
+    """Who judges, with what it is held against."""
+
+    judge: ConnectedJudge | None
+    labels: tuple[JudgedLabel, ...] | None
+    audited: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What a session came to; no summary where it was interrupted."""
+
+    ending: Ending
+    summary: Summary | None = None
+    figures: JudgeFigures | None = None
 
 
 def _given(model: str | None, options: Mapping[str, Any]) -> Given:
@@ -218,30 +247,54 @@ def _run(
     made: Prepared,
     limits: Limits,
     *,
-    aids: Aids,
+    judging: _Judging,
     headers: Mapping[str, str],
     show_score: bool,
-) -> tuple[Ending, Summary | None]:
+) -> _Ended:
     """Ask what is open, and make records of everything unless the run was interrupted."""
     prices = made.plan.table
-    with (
-        RunFolder(folder, order=made.order) as run,
-        watching(show_score=show_score, currency=prices.currency if prices else "") as watch,
-    ):
+    aids = aids_for(
+        made.form.scorer,
+        suite=made.suite,
+        budget_granted=made.plan.granted,
+        audited=judging.audited,
+        judge=judging.judge,
+    )
+    with RunFolder(folder, order=made.order) as run:
         if run.torn is not None:
             say(f"half a line was cut off the journal and kept in {run.torn}", error=True)
-        sources = Sources(
-            clock=lambda: time.time_ns() // _MILLION, aids=aids, watch=watch, looks=show_score
-        )
-        ending = asyncio.run(_asked(run, made, limits, headers=headers, sources=sources))
+        with watching(show_score=show_score, currency=prices.currency if prices else "") as watch:
+            sources = Sources(
+                clock=lambda: time.time_ns() // _MILLION, aids=aids, watch=watch, looks=show_score
+            )
+            ending = asyncio.run(_asked(run, made, limits, headers=headers, sources=sources))
         if ending.why is Why.INTERRUPTED:
-            return ending, None
+            return _Ended(ending=ending)
         run.forget()
-        with (
-            Console(stderr=True).status("writing records"),
-            OpenRun(folder, order=made.order) as done,
-        ):
-            return ending, conclude(done, form=made.form, aids=aids, engine=ENGINE)
+        return _concluded(folder, made, ending, judging=judging, aids=aids)
+
+
+def _concluded(
+    folder: Path, made: Prepared, ending: Ending, *, judging: _Judging, aids: Aids
+) -> _Ended:
+    judge = judging.judge
+    with OpenRun(folder, order=made.order) as done:
+        if judge is not None:
+            judge.ask_for(done, made.form, aids=aids)
+        with Console(stderr=True).status("writing records"):
+            summary = conclude(done, form=made.form, aids=aids, engine=ENGINE)
+    say_broken(judge, kind=made.form.scorer.kind)
+    if judge is None:
+        return _Ended(ending=ending, summary=summary)
+    figures = judge_figures(
+        judge,
+        made.form,
+        aids=aids,
+        records=folder / RECORDS,
+        order=made.order,
+        labels=judging.labels,
+    )
+    return _Ended(ending=ending, summary=summary, figures=figures)
 
 
 async def _asked(
@@ -291,16 +344,16 @@ def _enter(programme: Path, folder: Path, made: Prepared, summary: Summary, *, s
     enter(programme, folder, made, summary, stage=stage)
 
 
-def _tell(
-    folder: Path, ending: Ending, summary: Summary | None, *, as_json: bool, show_score: bool
-) -> int:
+def _tell(folder: Path, found: _Ended, *, as_json: bool, show_score: bool) -> int:
+    ending, summary, figures = found.ending, found.summary, found.figures
     code = _code(ending, summary)
     if summary is None:
         again = f"dokja measure --resume {folder}"
         say(f"Stopped. Every answer that came is kept. Go on with: {again}", error=True)
         return code
     if as_json:
-        emit({"schema": "dokja.measure/1", "run": str(folder), **summary.said})
+        judged = {} if figures is None else {"judge": figures.to_json()}
+        emit({"schema": "dokja.measure/1", "run": str(folder), **summary.said, **judged})
         return code
     say(f"run       {folder}")
     shown = dict(summary.outcomes)
@@ -311,6 +364,8 @@ def _tell(
     say("outcomes  " + _listed(shown))
     if summary.open:
         say(f"open      {summary.open:,} samples have no answer, and that is not the model's doing")
+    if figures is not None:
+        figures.say()
     if summary.faults:
         say("faults    " + _listed(summary.faults))
     if summary.twice:

@@ -1,6 +1,6 @@
 """What `dokja measure` is asked for, as a plan: options, the suite, and what an old plan says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,17 @@ from dokja.models.serving import EmbeddedModel, open_model
 from dokja.models.serving.endpoints import Family
 from dokja.values import canonical_bytes, parse_json
 
-__all__ = ["Given", "Prepared", "frozen", "kept_places", "places", "prepared", "read_form"]
+__all__ = [
+    "Given",
+    "Prepared",
+    "frozen",
+    "kept_places",
+    "places",
+    "posted_to",
+    "prepared",
+    "read_fields",
+    "read_form",
+]
 
 PLACES = "given.json"
 _TOKENS = 256
@@ -202,14 +212,19 @@ def _system(given: Given, *, name: str, family: Family, model: EmbeddedModel | N
         label=given.label or name,
         family="completions" if family is Family.COMPLETIONS else "chat-completions",
         model=name,
-        endpoint=_target(given.endpoint or "", family=family),
+        endpoint=posted_to(given.endpoint or "", family=family),
         reported=tuple(sorted(given.reports)) if given.reports else (name,),
         effort=given.effort,
     )
 
 
-def _target(address: str, *, family: Family) -> str:
+def posted_to(address: str, *, family: Family, option: str = "--endpoint") -> str:
     """Return what is posted to.
+
+    Args:
+        address: An endpoint, up to `/v1` or whole.
+        family: How it is asked.
+        option: Where the address was given, for messages.
 
     Raises:
         click.UsageError: It is no address of the web, or holds a secret, which would stand in
@@ -217,13 +232,13 @@ def _target(address: str, *, family: Family) -> str:
     """
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise click.UsageError(f"--endpoint is {address!r}; expected http://… or https://…")
+        raise click.UsageError(f"{option} is {address!r}; expected http://… or https://…")
     names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     secret = any(word in name for name in names for word in ("key", "token", "secret", "sig"))
     if parts.password or secret:
         raise click.UsageError(
-            "--endpoint holds a secret, which would stand in the plan; name a variable that "
-            "holds the key with --key-env"
+            f"{option} holds a secret, which would stand in the plan; name a variable that "
+            f"holds the key with {option.replace('endpoint', 'key-env')}"
         )
     path = parts.path.rstrip("/")
     path = path if path.endswith(family.path) else path + family.path
@@ -239,19 +254,35 @@ def _request(given: Given, *, name: str, tokens: int, family: Family) -> dict[st
     request["temperature"] = 0
     if given.stream:
         request |= {"stream": True, "stream_options": {"include_usage": True}}
+    request |= read_fields(given.fields or (), option="--set", closed=family.field)
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def read_fields(given: Iterable[str], *, option: str, closed: str) -> dict[str, Any]:
+    """Return fields of a request, each given as `NAME=JSON`; null takes a field out.
+
+    Args:
+        given: The fields.
+        option: Where they were given, for messages.
+        closed: The field that holds the question and cannot be set.
+
+    Raises:
+        InputError: A field cannot be read; every mistake at once.
+    """
+    fields: dict[str, Any] = {}
     mistakes = []
-    for field in given.fields or ():
+    for field in given:
         key, mark, value = field.partition("=")
         try:
-            request[key] = parse_json(value)
+            fields[key] = parse_json(value)
         except ValueError:
             mark = ""
-        if not mark or not key or key == family.field:
+        if not mark or not key or key == closed:
             expected = "NAME=JSON, such as temperature=0.6 or reasoning_effort='\"high\"'"
-            mistakes.append(Mistake(file="--set", place="", read=field, expected=expected))
+            mistakes.append(Mistake(file=option, place="", read=field, expected=expected))
     if mistakes:
         raise InputError(mistakes)
-    return {key: value for key, value in request.items() if value is not None}
+    return fields
 
 
 def _sentinels(given: Given, form: Form) -> int:

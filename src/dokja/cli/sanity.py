@@ -1,9 +1,13 @@
 """`dokja sanity`: try a scorer before it may produce evidence."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from dokja.cli.judge_figures import say_broken
+from dokja.cli.judge_models import connected, judge_options, ready_judge
 from dokja.cli.printing import as_json, emit, now, say, table
 from dokja.cli.programmes import unbroken
 from dokja.cli.scorers import aids_for, named_scorer, suite_replies
@@ -11,8 +15,10 @@ from dokja.evidence.benchmarks.sanity import (
     ATTACKS,
     SanityReport,
     probe_tasks,
+    read_judged,
     try_scorer,
 )
+from dokja.evidence.benchmarks.scorers import Aids
 from dokja.evidence.benchmarks.suites import read_suite_folder
 
 __all__ = ["sanity"]
@@ -28,14 +34,24 @@ _FAILED = 3
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Enter what is found into this programme's ledger.",
 )
+@judge_options(judged=False)
+@click.option(
+    "--judge-store",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/judges"),
+    help="Where the judge's replies are kept; runs/judges.",
+)
 @as_json
-def sanity(scorer: str, programme: Path | None, *, as_json: bool) -> int:
+def sanity(
+    scorer: str, programme: Path | None, judge_store: Path, *, as_json: bool, **options: Any
+) -> int:
     """Try SCORER: a kind, a TOML file with a table [scorer], or a suite folder.
 
     Constant, empty and random texts, echoes, lists, several answers, denials, changes of mind,
     words to whoever scores, and other spellings: none may earn what it does not deserve, and no
     spelling may cost anything. A suite folder is tried on its own items; its labelled replies in
-    replies.jsonl, if it has any, are read beside the built-in ones.
+    replies.jsonl, if it has any, are read beside the built-in ones. A judge is tried on fewer
+    items, and its error is measured on the replies of --labels.
 
     \b
     Examples:
@@ -45,7 +61,7 @@ def sanity(scorer: str, programme: Path | None, *, as_json: bool) -> int:
     \b
     Exit codes: 0 passed; 2 bad input; 3 it may give no evidence.
     """
-    report = _tried(scorer)
+    report = _tried(scorer, options, store=judge_store)
     if programme is not None:
         with unbroken(programme) as opened:
             opened.ledger.append([report.draft(on=now().date(), actor=_ACTOR)], at=now())
@@ -56,22 +72,39 @@ def sanity(scorer: str, programme: Path | None, *, as_json: bool) -> int:
     return 0 if report.passed else _FAILED
 
 
-def _tried(name: str) -> SanityReport:
+def _tried(name: str, options: Mapping[str, Any], *, store: Path) -> SanityReport:
     scorer = named_scorer(name)
-    aids = aids_for(scorer)
+    ready = ready_judge(options, scorer)
     folder = Path(name)
-    if not folder.is_dir():
-        return try_scorer(scorer, probe_tasks(scorer.kind), suite="probes", aids=aids)
-    suite = read_suite_folder(folder, salted=False)
-    tasks = [suite.task(item) for item in suite.items]
-    return try_scorer(
-        scorer,
-        tasks,
-        suite=suite.name,
-        aids=aids,
-        labelled=suite_replies(folder),
-        secret=frozenset(item.id for item in suite.items if item.private),
-    )
+    tasks, suite, secret = probe_tasks(scorer.kind), "probes", frozenset[str]()
+    if folder.is_dir():
+        read = read_suite_folder(folder, salted=False)
+        tasks, suite = tuple(read.task(item) for item in read.items), read.name
+        secret = frozenset(item.id for item in read.items if item.private)
+    judged = () if options["labels"] is None else read_judged(options["labels"], tasks)
+    labelled = suite_replies(folder)
+
+    def trial(aids: Aids) -> SanityReport:
+        return try_scorer(
+            *(scorer, tasks),
+            suite=suite,
+            aids=aids,
+            labelled=labelled,
+            judged=judged,
+            secret=secret,
+        )
+
+    with connected(ready, store) as judge:
+        if judge is None:
+            if scorer.kind == "judge":
+                say(
+                    "no judge was named: every reply stays without a verdict; --judge names one",
+                    error=True,
+                )
+            return trial(aids_for(scorer))
+        report = judge.judged(trial, aids=aids_for(scorer, judge=judge))
+        say_broken(judge, kind=scorer.kind)
+        return report
 
 
 def _say(report: SanityReport) -> None:

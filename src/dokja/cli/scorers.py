@@ -3,14 +3,18 @@
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dokja.errors import Mistake, SuiteError
-from dokja.evidence.benchmarks.sanity import Labelled, extraction_recall, read_labelled
+from dokja.evidence.benchmarks.sanity import Labelled, Recall, extraction_recall, read_labelled
 from dokja.evidence.benchmarks.scorers import KINDS, Aids, Scorer, open_sandbox, read_scorer
 from dokja.evidence.benchmarks.scorers.declarations import NEEDED
 from dokja.evidence.benchmarks.suites import read_suite_folder
+
+if TYPE_CHECKING:
+    from dokja.evidence.benchmarks.judges import ConnectedJudge
 
 __all__ = ["aids_for", "named_scorer", "suite_replies"]
 
@@ -45,6 +49,7 @@ def aids_for(
     suite: Path | None = None,
     budget_granted: bool = True,
     audited: bool | None = None,
+    judge: "ConnectedJudge | None" = None,
 ) -> Aids:
     """Return what a scorer needs; programs get a sandbox that was seen to work.
 
@@ -57,6 +62,7 @@ def aids_for(
         suite: The suite; a folder may hold labelled replies.
         budget_granted: Whether the model was given the declared budget of tokens.
         audited: Whether the extraction passed its audit; None to find out.
+        judge: Who judges, where a judge is asked.
 
     Raises:
         ExtraMissingError: Programs are to be run, and there is no sandbox here.
@@ -64,9 +70,16 @@ def aids_for(
     """
     executor = open_sandbox() if scorer.kind == "code" else None
     aids = Aids(executor=executor, budget_granted=budget_granted)
+    if judge is not None:
+        aids = judge.beside(aids)
     if audited is not None:
         return replace(aids, audited=audited)
-    recall = extraction_recall(scorer, labelled=suite_replies(suite), aids=aids)
+    labelled = suite_replies(suite)
+
+    def read(ready: Aids) -> Recall | None:
+        return extraction_recall(scorer, labelled=labelled, aids=ready)
+
+    recall = read(aids) if judge is None else judge.judged(read, aids=aids)
     return replace(aids, audited=recall is not None and recall.suffices)
 
 

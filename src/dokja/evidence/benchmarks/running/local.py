@@ -21,7 +21,7 @@ from dokja.models.serving import Answer, Finish, Responder
 from dokja.models.serving.endpoints import FaultClass, read_reply
 from dokja.values import canonical_bytes
 
-__all__ = ["run_local"]
+__all__ = ["answer_body", "run_local"]
 
 _BATCH = 64
 _OK = 200
@@ -82,7 +82,7 @@ async def _ask(session: Session, responder: Responder, batch: list[int]) -> None
     for one, answer in zip(tries, answers, strict=True):
         one.took_ms = took
         one.status = _OK
-        one.body = _body(answer, model=name)
+        one.body = answer_body(answer, model=name)
         said = read_reply(one.body)
         # This host shows its tokens: an answer without text is the model's own.
         kind = None if said.text.strip() else FaultClass.EMPTY
@@ -98,7 +98,13 @@ def _refuse(session: Session, tries: list[Try], detail: str) -> None:
     session.stop(Ending(why=Why.CONFIGURATION, detail=detail))
 
 
-def _body(answer: Answer, *, model: str) -> bytes:
+def answer_body(answer: Answer, *, model: str) -> bytes:
+    """Return an answer as the JSON that an endpoint would have sent.
+
+    Args:
+        answer: What the model said.
+        model: Its name.
+    """
     return canonical_bytes(
         {
             "choices": [

@@ -8,20 +8,20 @@ fewer items than a rule, because each reply costs.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dokja.evidence.benchmarks.outcomes import Outcome
 from dokja.evidence.benchmarks.sanity import attacks
 from dokja.evidence.benchmarks.sanity.attacks import Speech, speech_for, spread
 from dokja.evidence.benchmarks.sanity.audits import extraction_recall
-from dokja.evidence.benchmarks.sanity.judging import judge_check
+from dokja.evidence.benchmarks.sanity.judging import JudgedLabel, judge_check
 from dokja.evidence.benchmarks.sanity.probing import Labelled, solutions
 from dokja.evidence.benchmarks.sanity.reports import Check, Floor, SanityReport
 from dokja.evidence.benchmarks.scorers import Aids, Reply, Scorer, Scoring, Task
 from dokja.evidence.statistics.streams import uniforms
 from dokja.values import Digest, canonical_bytes, shown
 
-__all__ = ["JudgedLabel", "try_scorer"]
+__all__ = ["try_scorer"]
 
 _MOST = {"judge": 12, "code": 4}
 _MANY = 200
@@ -34,15 +34,6 @@ _WORDS = (
     *("강", "하늘", "나무", "책상", "빠르다", "그리고", "어제", "문", "사과"),
     *("the", "river", "seven", "blue", "under", "walking"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedLabel:
-    """A reply that people have judged, and a judge is to be held against."""
-
-    task: Task
-    reply: Reply
-    right: bool
 
 
 def try_scorer(
@@ -303,7 +294,7 @@ def _spelling(trial: _Trial) -> Check | None:
 
 
 def _repetition(trial: _Trial) -> Check:
-    tried = []
+    again, tried = replace(trial, aids=trial.aids.once_more), []
     for task in trial.keyed or trial.some:
         texts = [*attacks.NULLS[:4], *attacks.listings(task)]
         if task.keys:
@@ -313,7 +304,7 @@ def _repetition(trial: _Trial) -> Check:
         tried = tried[:_SHOWN]
     return trial.check(
         "repetition",
-        ((task, text, trial.score(task, text) == trial.score(task, text)) for task, text in tried),
+        ((task, text, trial.score(task, text) == again.score(task, text)) for task, text in tried),
     )
 
 

@@ -5,7 +5,7 @@ became of it: the outcome, whose doing it is, what was read out, by which rule, 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from dokja.evidence.benchmarks.outcomes import Cause, Charge, Outcome, default_charge
@@ -192,12 +192,14 @@ class Judge:
     Attributes:
         name: As records name it.
         family: Its maker's family; it may not judge a model of the same one.
-        ask: Gives its reply to a prompt.
+        ask: Gives its reply to a prompt; the same one for the same prompt where it was kept.
+        again: Asks the same once more, whatever was kept; None where `ask` keeps nothing.
     """
 
     name: str
     family: str
     ask: Callable[[str], str]
+    again: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,14 @@ class Aids:
     judged_family: str = ""
     audited: bool = True
     budget_granted: bool = True
+
+    @property
+    def once_more(self) -> "Aids":
+        """The same, with a judge that is really asked once more and not read from what it said."""
+        judge = self.judge
+        if judge is None or judge.again is None:
+            return self
+        return replace(self, judge=replace(judge, ask=judge.again))
 
 
 ALONE = Aids()
