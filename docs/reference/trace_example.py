@@ -174,6 +174,7 @@ def _merged() -> ComponentFinding:
             left_by_twin=0.055,
             layers=((0, (0.7, 0.3)), (1, (0.69, 0.31)), (2, (0.71, 0.29))),
             tensors=6,
+            not_elected="it takes three references: a base, and two that were tuned from it",
         ),
         pairs=_square(0.94, 0.01),
         parameter_share=0.86,

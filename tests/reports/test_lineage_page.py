@@ -2,6 +2,7 @@
 
 import re
 import runpy
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dokja.errors import InputError
-from dokja.evidence.lineage import Named
+from dokja.evidence.lineage import ElectedReading, Named
 from dokja.public.reports import lineage_page, lineage_text, write_lineage_page
 from dokja.public.reports.lineage_maps import evidence_map, likeness_axis, pair_map
 from dokja.public.reports.lineage_spans import spans
@@ -94,11 +95,65 @@ def test_every_kind_of_answer_has_its_own_sentence(tracing):
             "pre-training or no evidence of derivation."
         ),
         (
-            "No evidence of a relation of the projector to other was found above 0.15: with "
-            "what was read, a likeness of 0.15 (mixed with unrelated noise) would have been "
-            "found in 9 of 10 cases."
+            "No evidence of a relation of the projector to other was found above 0.15 in the "
+            "same coordinates, nor above 0.40 by the agreement of neurons, whatever their order "
+            "or the turn of the coordinates: with what was read, a likeness of that size (mixed "
+            "with unrelated noise) would have been found in 9 of 10 cases."
         ),
     ]
+
+
+def elected(merge):
+    """Return a merge as elected changes of a base."""
+    scale = replace(merge.weights[0], value=1.0, low=0.99, high=1.01)
+    reading = ElectedReading(
+        base="root",
+        place=2,
+        form="mean",
+        densities=(0.5, 0.25),
+        scale=scale,
+        left=0.002,
+        rounding=0.001,
+    )
+    return replace(merge, elected=reading, not_elected="")
+
+
+def test_elected_changes_are_told_with_their_base_and_what_was_kept(tracing):
+    tell = LineageTeller(tracing, Words("en"), markup=False)
+    finding = tracing.reports[0].findings[0]
+    finding = replace(finding, merge=elected(finding.merge))
+
+    said = tell.sentence(finding, 0)
+    weights = dict(tell.how(finding, 0))["Weights"]
+
+    assert said.startswith(
+        "The weights of the language body are statistically consistent with root to which the "
+        "largest changes of 70% of base, 30% of third were added, one sign elected for each "
+        "value (TIES) ("
+    )
+    assert weights == [
+        "base 0.700, interval 0.690–0.710",
+        "third 0.300, interval 0.290–0.310",
+        "base: the largest 50% of its change were kept",
+        "third: the largest 25% of its change were kept",
+        "their mean was added to root 1.000 times (interval 0.990–1.010); left of that change 0.2%",
+    ]
+
+
+@pytest.mark.parametrize("markup", [True, False])
+def test_sums_of_elected_changes_are_told_in_both_languages(tracing, markup):
+    finding = tracing.reports[0].findings[0]
+    merge = elected(finding.merge)
+    merge = replace(merge, elected=replace(merge.elected, form="sum", base="<root>"))
+    finding = replace(finding, merge=merge)
+
+    told = [
+        LineageTeller(tracing, Words(lang), markup=markup).sentence(finding, 0)
+        for lang in ("ko", "en")
+    ]
+
+    assert all(("&lt;root&gt;" if markup else "<root>") in one for one in told)
+    assert all("TIES" in one for one in told)
 
 
 def test_korean_says_as_much(tracing):
@@ -106,8 +161,9 @@ def test_korean_says_as_much(tracing):
 
     assert len(set(said)) == 6
     assert said[5] == (
-        "투영기가 other와 이어져 있다는 증거는 0.15를 넘는 것으로는 찾지 못했습니다. "
-        "읽은 양으로는 닮음이 0.15(무관한 잡음 기준)이면 열에 아홉은 찾았을 것입니다."
+        "투영기가 other와 이어져 있다는 증거는 같은 좌표에서는 0.15, 뉴런의 순서나 좌표의 회전과 "
+        "상관없는 뉴런 일치에서는 0.40을 넘는 것으로는 찾지 못했습니다. 읽은 양으로는 그만한 "
+        "닮음(무관한 잡음 기준)이면 열에 아홉은 찾았을 것입니다."
     )
     assert all("통계적으로 부합" in said[place] for place in (0, 1, 3))
 

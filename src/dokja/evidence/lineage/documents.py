@@ -15,13 +15,12 @@ from dokja.evidence.lineage.findings import (
     ComponentFinding,
     LayerAgreement,
     LayerReading,
-    MergeReading,
     NeuronMap,
     TraceReport,
 )
 from dokja.evidence.lineage.many import Tracing
+from dokja.evidence.lineage.merge_documents import merge_field
 from dokja.evidence.lineage.other_facts import OtherFacts
-from dokja.evidence.lineage.relations import Relation
 from dokja.values import Json
 
 __all__ = ["SCHEMA", "Named", "trace_document"]
@@ -239,8 +238,6 @@ def _calibration(tracing: Tracing) -> dict[str, Json] | None:
 def _maps(finding: ComponentFinding) -> dict[str, Json]:
     layers = finding.layer_map
     experts = finding.expert_map
-    open_sum = finding.merge is None and Relation.MERGED in finding.relations
-    no_sum = "no sum of several references"
     return {
         **or_missing(
             "layer_map",
@@ -256,26 +253,8 @@ def _maps(finding: ComponentFinding) -> dict[str, Json]:
             "expert_map", [list(one) for one in experts] or None, why="no experts were mapped"
         ),
         "neuron_map": [_neurons(one) for one in finding.neuron_map],
-        **or_missing(
-            "merge",
-            _merge(finding.merge),
-            why="left open: a mixture with a model that was not given" if open_sum else no_sum,
-        ),
+        **merge_field(finding),
         **or_missing("adapter", _adapter(finding.adapter), why="no side is laid with an adapter"),
-    }
-
-
-def _merge(merge: MergeReading | None) -> dict[str, Json] | None:
-    if merge is None:
-        return None
-    weighed = zip(merge.parents, merge.weights, strict=True)
-    return {
-        "parents": [{"name": name, "weight": interval(weight)} for name, weight in weighed],
-        "left": rounded(merge.left),
-        "left_by_one": rounded(merge.left_by_one),
-        "left_by_twin": rounded(merge.left_by_twin),
-        "layers": [[layer, [rounded(one) for one in weights]] for layer, weights in merge.layers],
-        "tensors": merge.tensors,
     }
 
 

@@ -5,7 +5,7 @@ from datetime import date
 
 from dokja.evidence.ledger import Draft
 from dokja.evidence.lineage.controls import ControlReading
-from dokja.evidence.lineage.findings import ComponentFinding, TraceReport
+from dokja.evidence.lineage.findings import ComponentFinding, MergeReading, TraceReport
 from dokja.values import Estimate, Json
 
 __all__ = ["finding_drafts"]
@@ -65,6 +65,10 @@ _LEFT_OUT = (
 _MERGED = (
     "여러 모델의 가중 합으로 설명된다: {parents}. 남는 에너지 {left:.1%}.",
     "Explained as a weighted sum: {parents}; energy left {left:.1%}.",
+)
+_ELECTED = (
+    "기반 {base}에 변화를 골라 더한 것(TIES)으로 설명된다: {parents}. 남는 에너지 {left:.1%}.",
+    "Explained by elected changes of {base} (TIES): {parents}; energy left {left:.1%}.",
 )
 _UNCLAIMED = (
     "신고된 구성요소에 속하지 않아 비교되지 않은 텐서 {n}개.",
@@ -168,14 +172,7 @@ def _note(report: TraceReport, finding: ComponentFinding) -> dict[str, Json] | N
         korean, english = _LEFT_OUT
         said.append((korean.format(n=left_out), english.format(n=left_out)))
     if finding.merge is not None:
-        weighed = zip(finding.merge.parents, finding.merge.weights, strict=True)
-        parents = ", ".join(f"{name} {weight.value:.2f}" for name, weight in weighed)
-        said += [
-            (
-                _MERGED[0].format(parents=parents, left=finding.merge.left),
-                _MERGED[1].format(parents=parents, left=finding.merge.left),
-            )
-        ]
+        said.append(_merged(finding.merge))
     if report.unclaimed:
         korean, english = _UNCLAIMED
         n = len(report.unclaimed)
@@ -183,3 +180,15 @@ def _note(report: TraceReport, finding: ComponentFinding) -> dict[str, Json] | N
     if not said:
         return None
     return {"ko": " ".join(ko for ko, _ in said), "en": " ".join(en for _, en in said)}
+
+
+def _merged(merge: MergeReading) -> tuple[str, str]:
+    """Return what a merge is made of, in Korean and in English."""
+    weighed = zip(merge.parents, merge.weights, strict=True)
+    told = {
+        "parents": ", ".join(f"{name} {weight.value:.2f}" for name, weight in weighed),
+        "left": merge.left,
+        "base": "" if merge.elected is None else merge.elected.base,
+    }
+    korean, english = _MERGED if merge.elected is None else _ELECTED
+    return korean.format(**told), english.format(**told)

@@ -18,6 +18,7 @@ __all__ = [
     "AdapterReading",
     "BranchSummary",
     "ComponentFinding",
+    "ElectedReading",
     "GainReading",
     "LayerAgreement",
     "LayerReading",
@@ -152,8 +153,32 @@ class LayerAgreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ElectedReading:
+    """What a component shows of a base to which trimmed and elected changes were added (TIES).
+
+    Attributes:
+        base: Name of the reference that all parents were tuned from.
+        place: Its place among the candidates.
+        form: Whether elected changes were averaged by their weights (`mean`) or added up (`sum`).
+        densities: Of each parent, the share of its change that was kept, over all tensors.
+        scale: What the mean was multiplied by, with its interval over layers; of a sum, what its
+            coefficients add up to.
+        left: Share of the energy of the component's change of the base that is left unexplained.
+        rounding: Share of it that rounding to the stored type would leave by itself.
+    """
+
+    base: str
+    place: int
+    form: str
+    densities: tuple[float, ...]
+    scale: Estimate
+    left: float
+    rounding: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeReading:
-    """A component as a weighted sum of several references.
+    """A component as a weighted sum of several references, or of their elected changes.
 
     Attributes:
         parents: Names of the references that make it up, the one that leaves least first.
@@ -164,6 +189,9 @@ class MergeReading:
         left_by_twin: Share that is left with the last parent's scrambled twin in its place.
         layers: For each layer its number and the parents' weights there.
         tensors: How many tensors it rests on.
+        elected: What was added to which base, where it is no plain sum; the weights are then
+            those of the parents' changes.
+        not_elected: Why it is none of those; empty where it is one.
     """
 
     parents: tuple[str, ...]
@@ -174,6 +202,13 @@ class MergeReading:
     left_by_twin: float
     layers: tuple[tuple[int, tuple[float, ...]], ...]
     tensors: int
+    elected: ElectedReading | None = None
+    not_elected: str = ""
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """Places of all candidates that went in: the parents, and their base where it shows."""
+        return self.places if self.elected is None else (*self.places, self.elected.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -303,9 +303,9 @@ def _may_be_sums(reports: Sequence[TraceReport]) -> dict[str, list[int]]:
 def _name_merge(
     reports: list[TraceReport], merge: MergeReading, *, component: str, numbers: Sequence[int]
 ) -> None:
-    """Call the component merged in the reports of those references that make it up."""
+    """Call the component merged in the reports of those references that went into it."""
     relations = (Relation.MERGED,)
-    for place in merge.places:
+    for place in merge.models:
         reports[numbers[place]] = _with_finding(
             reports[numbers[place]],
             component,

@@ -1,37 +1,35 @@
-"""Whether a component is a weighted sum of several references in the same coordinates.
+"""Whether a component is a sum of several references, or of their changes of a common base.
 
 Every tensor is laid beside the same tensor of every candidate, layer by layer under the same
 number: a merge keeps the structure of its parents. What was re-ordered, or has other layers,
 cannot be taken apart here. Weights are reported layer by layer and with an interval over layers;
-a sum of which a part counts negatively is no merge, and is not called one.
+a sum of which a part counts negatively is no merge, and is not called one. What a weighted sum
+does not explain is laid beside trimmed and elected changes, and called those only if they leave
+far less (see `electing`).
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from dokja.evidence.lineage.components import ComponentSpec, ComponentTensors, inventory
+from dokja.evidence.lineage.components import ComponentSpec, inventory
+from dokja.evidence.lineage.electing import elected_reading
 from dokja.evidence.lineage.findings import MergeReading
+from dokja.evidence.lineage.laying import (
+    Candidate,
+    LaidTensor,
+    candidates_of,
+    laid_out,
+    over_layers,
+)
 from dokja.evidence.lineage.plans import Plan
-from dokja.evidence.lineage.readings import LayerValues, read_pair
-from dokja.evidence.statistics import student_quantile
-from dokja.models.comparison import Choice, MixtureBlock, affine_weights, choose_parents
+from dokja.models.comparison import Choice, affine_weights, choose_parents
 from dokja.models.weights import Source
-from dokja.values import Estimate
 
 __all__ = ["decompose"]
 
 _LEAST = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Laid:
-    """One tensor of child and candidates, and the layer that it stands in."""
-
-    layer: int
-    block: MixtureBlock
 
 
 def decompose(
@@ -43,7 +41,7 @@ def decompose(
     components: Mapping[str, ComponentSpec] | None = None,
     plan: Plan | None = None,
 ) -> MergeReading | None:
-    """Return a component as a weighted sum of references; None where it is none.
+    """Return a component as a sum of references or of their changes; None where it is none.
 
     Args:
         suspect: The model in question.
@@ -60,75 +58,28 @@ def decompose(
     plan = plan if plan is not None else Plan()
     held = {one.component: one for one in inventory(suspect, components=components).components}
     ours = held[component]
-    found = [
-        (number, source, theirs)
-        for number, source in enumerate(parents)
-        if (theirs := _like(ours, source)) is not None
-    ]
+    found = candidates_of(ours, parents)
     if len(found) < _LEAST:
         return None
     seed = int(rng.integers(2**62))
-    laid = _laid(suspect, ours, found, plan=plan, seed=seed)
+    laid = laid_out(suspect, ours, candidates=found, plan=plan, seed=seed)
     if not laid:
         return None
-    blocks = [one.block for one in laid]
-    choice = choose_parents(blocks, least_fall=plan.merge_fall, rng=rng)
+    choice = choose_parents([one.block for one in laid], least_fall=plan.merge_fall, rng=rng)
+    elected = elected_reading(laid, choice, candidates=found, plan=plan, rng=rng)
+    if isinstance(elected, MergeReading):
+        return elected
     if len(choice.parents) < _LEAST:
         return None
-    reading = _reading(laid, choice, parents=found, plan=plan)
+    reading = replace(_reading(laid, choice, parents=found, plan=plan), not_elected=elected)
     return reading if all(weight.value > 0 for weight in reading.weights) else None
 
 
-def _like(ours: ComponentTensors, source: Source) -> ComponentTensors | None:
-    """Return the reference's component of the same role and depth; none where it has none."""
-    return next(
-        (
-            theirs
-            for theirs in inventory(source).components
-            if theirs.role == ours.role and len(theirs.layers) == len(ours.layers)
-        ),
-        None,
-    )
-
-
-def _laid(
-    suspect: Source,
-    ours: ComponentTensors,
-    parents: Sequence[tuple[int, Source, ComponentTensors]],
-    *,
-    plan: Plan,
-    seed: int,
-) -> list[_Laid]:
-    """Return every tensor that all of them have, the same rows of each."""
-    readings = [
-        read_pair((suspect, ours), (source, theirs), plan=plan, seed=seed)
-        for _, source, theirs in parents
-    ]
-    laid = []
-    for layer, child in enumerate(readings[0].child):
-        sides = [reading.parent[layer] for reading in readings]
-        for role in sorted(_shared(child, [*(one.child[layer] for one in readings), *sides])):
-            values = tuple(side[role].raw for side in sides)
-            laid.append(
-                _Laid(layer=layer, block=MixtureBlock(child=child[role].raw, parents=values))
-            )
-    return laid
-
-
-def _shared(child: LayerValues, others: Sequence[LayerValues]) -> set[str]:
-    """Return the roles that all have, as tables of one shape."""
-    return {
-        role
-        for role, values in child.items()
-        if all(role in one and one[role].raw.shape == values.raw.shape for one in others)
-    }
-
-
 def _reading(
-    laid: Sequence[_Laid],
+    laid: Sequence[LaidTensor],
     choice: Choice,
     *,
-    parents: Sequence[tuple[int, Source, ComponentTensors]],
+    parents: Sequence[Candidate],
     plan: Plan,
 ) -> MergeReading:
     fitted = [(one.layer, affine_weights(one.block, choice.parents)[0]) for one in laid]
@@ -141,10 +92,15 @@ def _reading(
         list(by_layer.values()) if len(by_layer) > _LEAST else [weights for _, weights in fitted]
     )
     return MergeReading(
-        parents=tuple(parents[number][1].name for number in choice.parents),
-        places=tuple(parents[number][0] for number in choice.parents),
+        parents=tuple(parents[number].source.name for number in choice.parents),
+        places=tuple(parents[number].place for number in choice.parents),
         weights=tuple(
-            _weight([float(one[place]) for one in samples], layers=len(by_layer), plan=plan)
+            over_layers(
+                [float(one[place]) for one in samples],
+                layers=len(by_layer),
+                plan=plan,
+                method="affine-least-squares",
+            )
             for place in range(len(choice.parents))
         ),
         left=choice.left[-1],
@@ -154,22 +110,4 @@ def _reading(
             (layer, tuple(float(one) for one in weights)) for layer, weights in by_layer.items()
         ),
         tensors=len(laid),
-    )
-
-
-def _weight(samples: Sequence[float], *, layers: int, plan: Plan) -> Estimate:
-    """Return a mean weight with Student's interval over the layers that it was fitted in."""
-    mean = float(np.mean(samples))
-    error = reach = 0.0
-    if len(samples) > 1:
-        error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples))
-        reach = error * student_quantile(0.5 + plan.level / 2, df=len(samples) - 1)
-    return Estimate(
-        value=mean,
-        low=mean - reach,
-        high=mean + reach,
-        level=plan.level,
-        standard_error=error,
-        rests_on=(("layers", layers),),
-        method="affine-least-squares",
     )

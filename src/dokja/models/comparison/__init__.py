@@ -13,6 +13,12 @@ from dokja.models.comparison.bases import (
 )
 from dokja.models.comparison.changes import Change, change
 from dokja.models.comparison.coordinates import centred, centred_correlation, direction
+from dokja.models.comparison.elections import (
+    ElectedFit,
+    elected_change,
+    elected_fit,
+    untouched_share,
+)
 from dokja.models.comparison.free_bases import FreeBasis, free_basis, marks_of
 from dokja.models.comparison.gains import Likeness, gain_likeness
 from dokja.models.comparison.grids import grid_of
@@ -54,6 +60,7 @@ __all__ = [
     "Basis",
     "Change",
     "Choice",
+    "ElectedFit",
     "FreeBasis",
     "Heads",
     "LayerSpace",
@@ -75,6 +82,8 @@ __all__ = [
     "choose_parents",
     "critical_z",
     "direction",
+    "elected_change",
+    "elected_fit",
     "free_basis",
     "gain_likeness",
     "grid_of",
@@ -99,4 +108,5 @@ __all__ = [
     "stable_matching",
     "token_overlap",
     "units_of",
+    "untouched_share",
 ]

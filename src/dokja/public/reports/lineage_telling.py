@@ -19,6 +19,7 @@ from dokja.evidence.lineage import (
     Tracing,
 )
 from dokja.public.reports import figures
+from dokja.public.reports.lineage_merges import between, merge_lines, merge_sentence
 from dokja.public.reports.lineage_spans import spans
 from dokja.public.reports.words import Words
 from dokja.values import Estimate
@@ -68,8 +69,8 @@ class LineageTeller:
         if Relation.NOT_TESTABLE in finding.relations:
             return self._say("lineage.untestable", **named, **self._why(finding))
         if finding.merge is not None:
-            told = {"parents": self._parents(finding), "details": self.details(finding)}
-            return self._say("lineage.sum", **named, **told)
+            told = {"component": finding.component, "details": self.details(finding)}
+            return merge_sentence(self._say, finding.merge, **told)
         if finding.relations == (Relation.NO_EVIDENCE,):
             if finding.minimum_detectable is None:
                 return self._say("lineage.none-weak", **named)
@@ -106,17 +107,6 @@ class LineageTeller:
             for one in finding.relations
         ]
         return self.words.text("finding.or").join(shown)
-
-    def _parents(self, finding: ComponentFinding) -> str:
-        merge = finding.merge
-        if merge is None:
-            return ""
-        weighed = zip(merge.parents, merge.weights, strict=True)
-        said = [
-            self._say("lineage.of-one", parent=name, share=min(1.0, max(0.0, weight.value)))
-            for name, weight in weighed
-        ]
-        return self._join(", ").join(said)
 
     def _why(self, finding: ComponentFinding) -> dict[str, str]:
         codes = [reason.code for reason in finding.reasons]
@@ -156,7 +146,7 @@ class LineageTeller:
             return self._say("lineage.detail-agreement", **ends)
         value = figures.plain(effect.value, 2)
         return self._say(
-            "lineage.detail-correlation", value=value, interval=_interval(effect, digits=2)
+            "lineage.detail-correlation", value=value, interval=between(effect, digits=2)
         )
 
     def direction(self, finding: ComponentFinding, number: int) -> str | None:
@@ -235,15 +225,7 @@ class LineageTeller:
     def _weights(self, finding: ComponentFinding) -> list[str]:
         if finding.merge is None:
             return []
-        return [
-            self._say(
-                "lineage.weight-is",
-                name=name,
-                value=figures.plain(weight.value, 3),
-                interval=_interval(weight, digits=3),
-            )
-            for name, weight in zip(finding.merge.parents, finding.merge.weights, strict=True)
-        ]
+        return merge_lines(self._say, finding.merge)
 
     def controls(self, finding: ComponentFinding) -> list[str]:
         """Return each control with its value and whether the rule called it related."""
@@ -266,7 +248,7 @@ class LineageTeller:
             self._say(
                 "lineage.adapter-is",
                 value=figures.plain(reading.coefficient.value, 2),
-                interval=_interval(reading.coefficient, digits=2),
+                interval=between(reading.coefficient, digits=2),
                 n=reading.matrices,
                 r=figures.plain(reading.likeness, 2),
                 twin=figures.plain(reading.twin, 2),
@@ -400,8 +382,3 @@ class LineageTeller:
         if unclaimed:
             said.append(self._say("lineage.not-compared", n=unclaimed))
         return said
-
-
-def _interval(effect: Estimate, *, digits: int) -> str:
-    low, high = (figures.plain(end, digits) for end in (effect.low, effect.high))
-    return f"{low} … {high}" if low.startswith("−") else f"{low}–{high}"
