@@ -94,6 +94,40 @@ def test_relation_leaves_what_the_rulebook_says(pair, relations, left):
     assert pair.grade("garam-1").difference is Difference.LOWER
 
 
+@pytest.mark.parametrize(
+    ("relation", "alone", "beside"),
+    [
+        ("fine_tuned", "yes", "yes"),
+        ("continually_pretrained", "yes", "yes"),
+        ("depth_edited", "yes", "yes"),
+        ("identical", "yes", "yes"),
+        ("shared_initialisation", "no", "cannot_tell"),
+        ("no_evidence", "no", "cannot_tell"),
+    ],
+)
+def test_mixture_that_is_left_open_neither_clears_nor_accuses(a_programme, relation, alone, beside):
+    """With an unknown model besides, a component is left with as many grades, or more."""
+
+    def graded(*relations, derivation):
+        pair = a_programme().teams("garam", "narae").model("garam").model("narae")
+        pair.finding(
+            "garam-1",
+            "narae-1",
+            *relations,
+            derivation=derivation,
+            direction="model_from_reference",
+        )
+        return body(pair)
+
+    without = graded(relation, derivation=alone)
+    left_open = graded(relation, "merged", derivation=beside)
+
+    assert left_open.found.low <= without.found.low
+    assert left_open.found.high >= without.found.high
+    if without.status is not Status.CONTRADICTED:
+        assert left_open.status is Status.UNDECIDED
+
+
 def test_source_of_a_derived_model_keeps_its_grade(pair):
     pair.finding("garam-1", "narae-1", "depth_edited", direction="model_from_reference")
 

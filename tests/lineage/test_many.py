@@ -62,6 +62,7 @@ def test_linear_merge_is_taken_apart_into_its_parents(shared_toys, family, store
     assert relations(tracing)[:2] == [(Relation.MERGED,)] * 2
     assert relations(tracing)[4] == (Relation.NO_EVIDENCE,)
     assert merge.left < 1e-6 < merge.left_by_one
+    assert not tracing.findings[0][1].open_mixture
 
 
 def test_three_parents_are_found_with_their_weights(shared_toys, family, stored):
@@ -106,6 +107,10 @@ def test_further_training_is_no_sum_of_its_relatives(shared_toys, family, stored
     tracing = traced(shared_toys, shared_toys.noised(first, 0.9, seed=8), stored[:4])
 
     assert [finding.merge for _, finding in tracing.findings] == [None] * 4
+    assert [finding.open_mixture for _, finding in tracing.findings] == [
+        Relation.MERGED in finding.relations for _, finding in tracing.findings
+    ]
+    assert any(finding.open_mixture for _, finding in tracing.findings)
 
 
 def test_parents_of_another_depth_make_no_sum(shared_toys, family):

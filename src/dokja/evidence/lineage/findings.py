@@ -341,6 +341,15 @@ class ComponentFinding:
         return not {Relation.NO_EVIDENCE, Relation.NOT_TESTABLE} & set(self.relations)
 
     @property
+    def open_mixture(self) -> bool:
+        """Whether a mixture with a model that was not given is left open.
+
+        It is one of several relations then, in the ledger as well: it lets no other model off
+        and names none.
+        """
+        return self.merge is None and Relation.MERGED in self.relations
+
+    @property
     def tested(self) -> bool:
         """Whether something could be said at all."""
         return Relation.NOT_TESTABLE not in self.relations

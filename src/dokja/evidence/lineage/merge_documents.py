@@ -2,21 +2,20 @@
 
 from dokja.evidence.lineage.figures import interval, or_missing, rounded
 from dokja.evidence.lineage.findings import ComponentFinding, ElectedReading, MergeReading
-from dokja.evidence.lineage.relations import Relation
 from dokja.values import Json
 
 __all__ = ["merge_field"]
 
 
 def merge_field(finding: ComponentFinding) -> dict[str, Json]:
-    """Return the field `merge` of a finding, or why there is none."""
-    left_open = finding.merge is None and Relation.MERGED in finding.relations
+    """Return the field `merge` of a finding, or why there is none, and what is left open."""
     unknown = "left open: a mixture with a model that was not given"
-    return or_missing(
+    told = or_missing(
         "merge",
         None if finding.merge is None else _merge(finding.merge),
-        why=unknown if left_open else "no sum of several references",
+        why=unknown if finding.open_mixture else "no sum of several references",
     )
+    return {**told, "open_mixture": finding.open_mixture}
 
 
 def _merge(merge: MergeReading) -> dict[str, Json]:

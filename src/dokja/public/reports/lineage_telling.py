@@ -102,7 +102,7 @@ class LineageTeller:
         """Return the relations that are left open, as one list."""
         shown = [
             self.words.label("relation", one.value)
-            if one is not Relation.MERGED or finding.merge is not None
+            if one is not Relation.MERGED or not finding.open_mixture
             else self.words.text("lineage.merged-unknown")
             for one in finding.relations
         ]
