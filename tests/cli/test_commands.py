@@ -188,7 +188,7 @@ def test_observing_that_is_killed_goes_on_where_it_was(tmp_path):
             (entry.body["model"], entry.body["component"], entry.body["reference"])
             for entry in ledger.entries(kind="finding")
         ]
-    assert len(ids) == len(set(ids)) == 92
+    assert len(ids) == len(set(ids)) == 97
     assert len(findings) == len(set(findings)) == 27
     # One kill can leave one batch of seals that no entry names; more would be sealing in vain.
     assert len([*(folder / "sealed").iterdir()]) in {35, 70}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from dokja.cli.measuring import places, read_form
-from dokja.cli.printing import now, say
+from dokja.cli.printing import as_json, emit, now, say
 from dokja.cli.programmes import unbroken
 from dokja.errors import Mistake, RunError
 from dokja.evidence.benchmarks.forms import TERMS, Showing, exposure_draft, handle_bytes
@@ -38,6 +38,7 @@ _ACTOR = "dokja"
     type=click.Path(exists=True, path_type=Path),
     help="The suite that was asked; where it was by default.",
 )
+@as_json
 def expose(
     run: Path,
     programme: Path,
@@ -45,6 +46,8 @@ def expose(
     terms: str,
     on: datetime | None,
     suite: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Enter into the ledger that the items of RUN were shown.
 
@@ -82,5 +85,9 @@ def expose(
     with unbroken(programme) as opened:
         opened.blobs.put(handle_bytes(handles))
         opened.ledger.append([draft], at=at)
+    if as_json:
+        shown = {"items": len(handles), "organisation": organisation, "terms": terms}
+        emit({"schema": "dokja.exposure/1", **shown, "entry": draft.id})
+        return 0
     say(f"{len(handles):,} items shown to {organisation} ({terms}: {TERMS[terms]})")
     return 0

@@ -53,6 +53,10 @@ def check(folder: Path, *, as_json: bool) -> int:
     Every mistake is told at once, with its file and line. Nothing of a private item is printed.
 
     \b
+    Example:
+      dokja suite check examples/suites/seasons
+
+    \b
     Exit codes: 0 sound; 2 mistakes; 3 something private would get out.
     """
     read = read_suite_folder(folder, salted=False)
@@ -93,6 +97,10 @@ def commit(
     version of the suite.
 
     \b
+    Example:
+      dokja suite commit build/seasons --beacon drand/quicknet --round 4200000
+
+    \b
     Exit codes: 0 promised, or promised before; 2 bad input, or items that an older promise of the
     same version does not hold.
     """
@@ -124,11 +132,19 @@ def commit(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check this opening against the commitment in FOLDER.",
 )
-def open_item(folder: Path, item: str | None, opening: Path | None) -> int:
+@as_json
+def open_item(folder: Path, item: str | None, opening: Path | None, *, as_json: bool) -> int:
     """Print ITEM of FOLDER with its salt and its path, so that anyone can check the promise.
+
+    An opening is a JSON document in any case; --json is for what --check finds.
 
     With --check nothing but commitment.json is needed in FOLDER. An item that was opened is known
     to the public: retire it.
+
+    \b
+    Examples:
+      dokja suite open build/seasons secret-2 > opening.json
+      dokja suite open build/public --check opening.json
 
     \b
     Exit codes: 0 opened, or it fits; 2 bad input; 3 it is not what was promised.
@@ -138,6 +154,9 @@ def open_item(folder: Path, item: str | None, opening: Path | None) -> int:
         found = Opening.parse(_document(opening), file=str(opening))
         fits = found.fits(promised)
         name = str(found.item.get("id"))
+        if as_json:
+            emit({"schema": "dokja.opening-check/1", "item": name, "promised": fits})
+            return 0 if fits else _FOUND
         say(f"item {name} {'was' if fits else 'was NOT'} promised in {folder / COMMITMENT}")
         return 0 if fits else _FOUND
     read = read_suite_folder(folder)
