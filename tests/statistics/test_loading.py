@@ -34,7 +34,7 @@ def test_name_that_is_not_there_is_said_to_be_missing():
     assert not hasattr(room, "certainty")
 
 
-def test_asking_a_model_loads_neither_ledger_nor_contrasts():
+def test_asking_an_endpoint_loads_no_ledger_no_contrasts_and_no_weights():
     program = "import sys, dokja.cli.measure; print(*sys.modules)"
 
     loaded = subprocess.run(
@@ -42,4 +42,5 @@ def test_asking_a_model_loads_neither_ledger_nor_contrasts():
     ).stdout.split()
 
     assert "dokja.evidence.benchmarks.running" in loaded
-    assert not {"dokja.evidence.ledger", f"{ROOM}.contrasts"} & set(loaded)
+    late = {"dokja.evidence.ledger", f"{ROOM}.contrasts", "dokja.models.weights"}
+    assert not late & set(loaded)

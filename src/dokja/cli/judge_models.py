@@ -25,7 +25,6 @@ from dokja.evidence.benchmarks.judges.asking import Asks
 from dokja.evidence.benchmarks.running import Limits
 from dokja.evidence.benchmarks.scorers import JudgeScorer, Scorer
 from dokja.evidence.statistics.judges import refuse_own_family
-from dokja.models.serving import open_model
 from dokja.models.serving.endpoints import Family
 
 __all__ = ["ReadyJudge", "connected", "judge_options", "ready_judge"]
@@ -222,6 +221,9 @@ def _local(given: _Given) -> tuple[JudgeSystem, LocalJudge]:
     tokens = fields.get("max_tokens", _TOKENS)
     if not isinstance(tokens, int) or tokens < 1 or set(fields) - {"max_tokens"}:
         raise click.UsageError("--judge-set: a judge in this process takes max_tokens and no more")
+    # Loaded here: whoever asks an endpoint opens no weights, and should not wait for what does.
+    from dokja.models.serving import open_model  # noqa: PLC0415  # see above
+
     model = open_model(Path(given.model))
     system = JudgeSystem(
         model=given.name,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import click
@@ -21,9 +21,11 @@ from dokja.evidence.benchmarks.running import (
     plain_form,
 )
 from dokja.evidence.benchmarks.suites import read_suite, read_suite_folder
-from dokja.models.serving import EmbeddedModel, open_model
 from dokja.models.serving.endpoints import Family
 from dokja.values import canonical_bytes, parse_json
+
+if TYPE_CHECKING:
+    from dokja.models.serving import EmbeddedModel
 
 __all__ = [
     "Given",
@@ -86,7 +88,7 @@ class Prepared:
     plan: Plan
     order: Order
     form: Form
-    model: EmbeddedModel | None
+    model: "EmbeddedModel | None"
     suite: Path | None = None
 
 
@@ -104,7 +106,7 @@ def prepared(given: Given) -> Prepared:
         raise click.UsageError("name the items with --suite: a suite folder or a .jsonl file")
     family = _family(given)
     form = read_form(given.suite, family=family, form=given.form or "")
-    model = open_model(Path(given.model)) if family is Family.EMBEDDED else None
+    model = _opened(Path(given.model)) if family is Family.EMBEDDED else None
     tokens = given.max_tokens or form.tokens or _TOKENS
     name = given.model if model is None else model.name
     plan, order = make_plan(
@@ -193,13 +195,20 @@ def places(folder: Path) -> Mapping[str, str]:
     return {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
 
 
+def _opened(folder: Path) -> "EmbeddedModel":
+    # Loaded here: whoever asks an endpoint opens no weights, and should not wait for what does.
+    from dokja.models.serving import open_model  # noqa: PLC0415  # see above
+
+    return open_model(folder)
+
+
 def _family(given: Given) -> Family:
     if given.endpoint is None:
         return Family.EMBEDDED
     return Family.COMPLETIONS if given.completions else Family.CHAT
 
 
-def _system(given: Given, *, name: str, family: Family, model: EmbeddedModel | None) -> System:
+def _system(given: Given, *, name: str, family: Family, model: "EmbeddedModel | None") -> System:
     if model is not None:
         return System(
             label=given.label or name,
