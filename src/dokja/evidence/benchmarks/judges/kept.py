@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dokja.errors import Mistake, RunError
+from dokja.errors import Mistake, RunError, RunWriteError
 from dokja.evidence.benchmarks.running.bodies import unwritten
 from dokja.evidence.benchmarks.running.forms import asked_bytes
 from dokja.evidence.benchmarks.running.journal import Journal, read_lines
@@ -102,7 +102,10 @@ class JudgeFile:
             raise unwritten(self.path, error) from error
         try:
             self._read()
-        except BaseException:
+        except OSError as error:
+            self.close()
+            raise unwritten(self.path, error) from error
+        except (RunError, RunWriteError):
             self.close()
             raise
 
