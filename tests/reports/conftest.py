@@ -225,9 +225,13 @@ def judged(judged_sample: Path, k_ai: Path, tmp_path_factory: pytest.TempPathFac
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, or a skip that says how to get it."""
+    """Chromium, or a skip that says how to get it.
+
+    Playwright keeps an event loop running for as long as it is open, in which no other can be
+    started; so it is closed before the tests of another file.
+    """
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.skip(
