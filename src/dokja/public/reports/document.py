@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from dokja.errors import DecisionFileError, Mistake
+from dokja.public.reports.targets import Source, Target
 from dokja.public.reports.terms import (
     CountRange,
     Measure,
@@ -51,14 +52,6 @@ __all__ = [
 SCHEMA = "dokja.decision/1"
 
 
-class Source(Read):
-    """Where a figure of the rulebook was read."""
-
-    tag: str
-    address: str
-    title: str | None = None
-
-
 class Software(Read):
     """What computed the decision."""
 
@@ -91,36 +84,6 @@ class LedgerHead(Read):
     origin: str
     size: int
     root: str
-
-
-class System(Read):
-    """A system that stands for the frontier."""
-
-    name: str
-    version: str
-    effort: str | None = None
-    released: str
-    sources: tuple[Source, ...] = ()
-
-
-class Target(Read):
-    """What share of which frontier a stage asks for."""
-
-    counts: str
-    rule: str
-    ratio: str
-    alpha_clear: str
-    alpha_fail: str
-    mode: str
-    freeze_on: str
-    measure_between: tuple[str, str]
-    benchmarks: tuple[str, ...]
-    convention: str
-    generalise_to: str
-    clusters: str
-    open: tuple[str, ...] = ()
-    systems: tuple[System, ...] = ()
-    sources: tuple[Source, ...] = ()
 
 
 class Stage(Read):
