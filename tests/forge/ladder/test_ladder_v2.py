@@ -61,12 +61,14 @@ def test_an_honest_run_reaches_the_bound_nearly(honest_findings):
     assert loss.value < 1e-6
 
 
-def test_a_sample_of_tensors_passes_as_well(honest):
+def test_a_sample_of_tensors_passes_as_well_or_is_too_few_to_tell(honest):
+    """Which four are drawn hangs on the chain's head: four small ones may leave V2.2 open."""
     found = honest.verify(sample=4)
 
-    assert {one.check: one.why for one in found if one.outcome is not Outcome.PASS} == {
-        one.check: one.why for one in found if one.check == "nothing"
-    }
+    open_checks = {one.check: one.outcome for one in found if one.outcome is not Outcome.PASS}
+    assert open_checks in ({}, {"V2.2": Outcome.UNDECIDED})
+    (trace,) = [one for one in found if one.check == "V2.2"]
+    assert (trace.outcome is Outcome.PASS) == (trace.value >= trace.threshold)
 
 
 def test_a_stranger_trained_on_is_seen_by_loss_start_and_trace(false_t4):
